@@ -1,8 +1,8 @@
-//! The last look at what goes to an engine: no call carries a secret's token.
+//! The last check of calls to the engine: no call contains a secret's token.
 //!
-//! Spans that take no secret refuse it where it is written, with its line. A place that was
-//! forgotten ends here: the token's text is no value, and must not become a label, a name or an
-//! argument.
+//! Options that accept no secret reject it where it is written, with its line. This check catches
+//! any place that was forgotten: the text of a token is not a value, and must not become a label, a
+//! name or an argument.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use super::observer::Observer;
 use super::{Call, Engine, EngineError, EngineErrorKind, Result};
 use crate::model::token;
 
-/// `engine`, which is not asked anything that holds a token.
+/// `engine`, which gets no call with a token.
 pub fn checked(engine: Arc<dyn Engine>) -> Arc<dyn Engine> {
     Arc::new(Observer::new(engine, check))
 }
 
 fn check(call: &Call<'_>) -> Result<()> {
-    // What stands for the token's name in a refusal; empty where only its bytes were found.
+    // The name of the token for the refusal; empty if only its bytes were found.
     let mut found: Option<String> = None;
     call.pieces(&mut |piece| {
         if found.as_ref().is_some_and(|name| !name.is_empty()) {

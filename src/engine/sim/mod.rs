@@ -2,7 +2,7 @@
 //!
 //! [`SimEngine`] answers every call of the port as Docker 20.10 (API 1.41) or 28.5 (API 1.44 and
 //! later) does. Nothing runs in its containers: a [`Process`] says how each behaves. Faults and
-//! crashes can be put on any call. All that happens follows from the executor's seed.
+//! kills can be set for any call. Everything follows from the executor's seed.
 
 mod behaviour;
 mod control;
@@ -43,10 +43,10 @@ pub use daemon::images::spec::ImageSpec;
 use daemon::state::SharedState;
 use daemon::{exec, state};
 
-/// From this API on the engine behaves as Docker 25 and later.
+/// From this API version on the engine behaves as Docker 25 and later.
 const MODERN_API: ApiVersion = ApiVersion { major: 1, minor: 44 };
 
-/// How a download is cut.
+/// The size of the pieces of a download.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// A simulated engine; clones are handles to the same one.
@@ -55,7 +55,7 @@ pub struct SimEngine {
     shared: Arc<SharedState>,
     control: Arc<Control>,
     local: bool,
-    /// Moves the engine's own clockwork while everyone waits.
+    /// Drives the engine's timetable while everyone waits.
     _background: Arc<Background>,
 }
 
@@ -488,7 +488,7 @@ impl Implementation for SimEngine {
     }
 }
 
-/// All of a stream the caller sends.
+/// The whole stream of the caller.
 async fn read(stream: BoxStream<'static, std::io::Result<Bytes>>, what: &str) -> Result<Bytes> {
     let add = |mut all: BytesMut, chunk: Bytes| async move {
         all.extend_from_slice(&chunk);

@@ -34,7 +34,7 @@ struct RegistryImage {
 
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Registry {
-    /// Whether anything answers at all.
+    /// Whether a registry answers at all.
     pub answers: bool,
     /// Whether it has an image with any name, not only the published ones.
     pub open: bool,
@@ -47,13 +47,13 @@ pub(in crate::engine::sim) struct Registry {
 }
 
 impl Registry {
-    /// Has no image of this full name from now on.
+    /// Removes the image with this full name.
     pub fn withhold(&mut self, name: String) {
         self.images.remove(&name);
         self.withheld.insert(name);
     }
 
-    /// Why `reference` cannot be had with these credentials.
+    /// Why `reference` is not available with these credentials.
     fn find(&self, reference: &Reference, auth: Option<&RegistryAuth>) -> Result<&RegistryImage> {
         self.reach(auth)?;
         let repository = &reference.repository;
@@ -105,7 +105,7 @@ fn report(
 }
 
 impl State {
-    /// Puts an image into the registry under a name; from now on something answers there.
+    /// Publishes an image under a name. From then on the registry answers.
     pub(in crate::engine::sim) fn publish(
         &mut self,
         name: &str,
@@ -120,7 +120,7 @@ impl State {
         Ok(())
     }
 
-    /// An image made of a description, without names.
+    /// An image from a description, without names.
     pub(in crate::engine::sim) fn image_of(&mut self, name: &str, spec: &ImageSpec) -> Image {
         Image {
             id: spec.id(name),
@@ -135,13 +135,13 @@ impl State {
         }
     }
 
-    /// Puts an image into an open registry, if it has none of that name yet.
+    /// Adds an image to an open registry, unless it has one with this name.
     pub(in crate::engine::sim) fn offer(&mut self, wanted: &str) {
         let Ok(reference) = Reference::parse(wanted) else { return };
         let known = self.registry.images.contains_key(&reference.full())
             || self.registry.withheld.contains(&reference.full());
         if self.registry.open && self.registry.answers && reference.digest.is_none() && !known {
-            // The name was parsed: it can be published.
+            // The name was parsed, so it can be published.
             let _ = self.publish(wanted, &ImageSpec::command(&["serve"]), PULL_TAKES);
         }
     }
@@ -152,7 +152,7 @@ impl State {
         self.registry.find(&reference, auth).map(|remote| remote.digest.clone())
     }
 
-    /// Begins a pull; its reports.
+    /// Starts a pull and returns its reports.
     pub fn pull(
         &mut self,
         wanted: &str,
@@ -197,7 +197,7 @@ impl State {
         Ok(self.feed(steps))
     }
 
-    /// Begins a push; its reports.
+    /// Starts a push and returns its reports.
     pub fn push(
         &mut self,
         wanted: &str,

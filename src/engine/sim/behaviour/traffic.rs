@@ -1,9 +1,8 @@
-//! The requests that a stack answers, as a test says, and the access log that its nginx writes of
-//! them.
+//! The requests to a stack, as a test defines them, and the access log that its nginx writes.
 //!
-//! No request is simulated. What nginx would have written is made when its log is read: who was
-//! ready to answer is noted as it changes, and from that each line follows. Shares of errors and of
-//! slow answers are exact, so that what a test says is what a runbook measures.
+//! No request is simulated. The log lines of nginx are made when its log is read: the daemon
+//! records which containers are ready over time, and each line follows from that. The shares of
+//! errors and of slow answers are exact, so a runbook measures exactly what the test defines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,43 +15,42 @@ use crate::engine::sim::daemon::state::State;
 use crate::host::sim::date;
 use crate::model::names::{compose_label, label};
 
-/// The most lines that one reading of a log gives; of more, the last.
+/// The most lines of one reading of a log; if there are more, the last ones.
 const MOST_LINES: usize = 20_000;
 
-/// Of so many requests one is slower than the 95th percentile, and one is as slow.
+/// One of this many requests is slower than the 95th percentile, and one is equal to it.
 const PERCENTILE_STEPS: u32 = 20;
 
-/// Multiples of the golden ratio fall evenly between 0 and 1.
+/// Multiples of the golden ratio are evenly distributed between 0 and 1.
 const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Requests to a stack, and how each release answers them.
+/// Requests to a stack, and the answers of each release.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Traffic {
-    /// Requests in a second; a request finds one of the ready containers of the releases named
-    /// here.
+    /// Requests per second. Each reaches one of the ready containers of these releases.
     pub rps: f64,
     pub by_release: BTreeMap<String, TrafficStats>,
 }
 
-/// How a release answers.
+/// The answers of a release.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrafficStats {
     /// The share of answers with status 500: 0 to 1.
     pub error_rate: f64,
-    /// 19 of 20 answers take so many milliseconds at most.
+    /// 19 of 20 answers take at most this many milliseconds.
     pub p95_ms: f64,
 }
 
-/// A time in which nothing changed.
+/// A period without changes.
 #[derive(Debug, Clone)]
 struct TrafficPeriod {
     from: Duration,
     traffic: Traffic,
-    /// How many containers of each release were ready.
+    /// The number of ready containers of each release.
     ready: BTreeMap<String, u32>,
 }
 
-/// All stretches so far, in order; the last lasts.
+/// All periods so far, in order; the last one is still open.
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Flow(Vec<TrafficPeriod>);
 
@@ -60,7 +58,7 @@ pub(in crate::engine::sim) struct Flow(Vec<TrafficPeriod>);
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::engine::sim) struct AnswerCounts {
     pub at: Duration,
-    /// None if nobody was ready.
+    /// `None` if no container was ready.
     release: Option<String>,
     status: u16,
     takes: Duration,
@@ -78,7 +76,7 @@ impl Flow {
         }
     }
 
-    /// The requests from `from` on and before `to`; of too many, the last.
+    /// The requests from `from` until before `to`; if there are too many, the last ones.
     fn requests(&self, from: Duration, to: Duration) -> Vec<AnswerCounts> {
         let ends = self.0.iter().skip(1).map(|next| next.from).chain([to]);
         let stretches = self.0.iter().zip(ends).map(|(stretch, end)| (stretch, end.min(to)));
@@ -126,7 +124,7 @@ impl TrafficPeriod {
         requests
     }
 
-    /// Who answers the nth request: each ready container the same share.
+    /// The release that answers the nth request: each ready container gets the same share.
     fn release(&self, number: u64, all: u32) -> Option<&str> {
         let place = number.wrapping_mul(GOLDEN_RATIO) >> 32;
         let mut chosen = (place * u64::from(all)) >> 32;
@@ -142,9 +140,10 @@ impl TrafficPeriod {
 }
 
 impl TrafficStats {
-    /// Status and time of the answer after `before` others.
+    /// Status and duration of the answer after `before` others.
     fn answer(&self, before: u32) -> (u16, Duration) {
-        // So many errors are due by now; the small share keeps 0.1 * 30 from being less than 3.
+        // The number of errors until now. The small addend prevents 0.1 * 30 from being less than
+        // 3.
         let due = |count: u32| (f64::from(count) * self.error_rate + 1e-9).floor();
         let status = if due(before + 1) > due(before) { 500 } else { 200 };
         let step = before % PERCENTILE_STEPS;
@@ -187,7 +186,7 @@ impl AnswerCounts {
     }
 }
 
-/// Which release a container is of: its label, else its image's tag.
+/// The release of a container: its label, else its image's tag.
 pub(in crate::engine::sim) fn release_of(container: &Container) -> Option<String> {
     let own = container.labels.get(label::RELEASE).filter(|release| !release.is_empty()).cloned();
     own.or_else(|| Reference::parse(&container.image).ok().map(|reference| reference.tag))
@@ -206,13 +205,13 @@ fn is_proxy(container: &Container) -> bool {
 }
 
 impl State {
-    /// From now on these requests are made.
+    /// Sets the requests from now on.
     pub(in crate::engine::sim) fn set_traffic(&mut self, traffic: Traffic) {
         let ready = self.ready_releases(&traffic);
         self.traffic.note(self.now, traffic, ready);
     }
 
-    /// Something may have become ready, or ceased to be.
+    /// The set of ready containers may have changed.
     pub(in crate::engine::sim) fn note_traffic(&mut self) {
         if let Some(traffic) = self.traffic.0.last().map(|last| last.traffic.clone()) {
             self.set_traffic(traffic);
@@ -235,7 +234,7 @@ impl State {
         ready
     }
 
-    /// The requests that a container's access log tells of: those since its last start.
+    /// The requests in a container's access log: those since its last start.
     pub(in crate::engine::sim) fn requests(
         &self,
         container: &Container,
@@ -255,7 +254,7 @@ impl State {
         self.traffic.requests(from.max(started), to.min(end))
     }
 
-    /// The release of each running container of a Compose service, in the order they were created.
+    /// The release of each running container of a Compose service, in the order of creation.
     pub(in crate::engine::sim) fn releases(&self, service: &str) -> Vec<String> {
         let mut running: Vec<&Container> = self
             .objects

@@ -1,4 +1,4 @@
-//! What a scripted command sees of its container, and what it changed.
+//! The view of a scripted command on its container, and its changes.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::engine::sim::daemon::tree::Tree;
 use crate::engine::{ExecRequest, OutputKind};
 
 impl State {
-    /// A command for a container's process to answer; nothing if the container is gone.
+    /// A command for a container's process; `None` if the container no longer exists.
     pub(in crate::engine::sim) fn script(
         &self,
         container: &str,
@@ -73,7 +73,7 @@ impl State {
         volumes.collect()
     }
 
-    /// The files as a process in the container sees them.
+    /// The files for a process in the container.
     pub(in crate::engine::sim) fn visible_files(&self, container: &Container) -> Tree {
         let mut files = container.image_files.as_ref().clone();
         files.overlay(&container.layer, "/");
@@ -85,7 +85,7 @@ impl State {
                         files.overlay(&volume.files, &mount.destination);
                     }
                 }
-                // What was uploaded there lies under the mount.
+                // Uploaded files there are hidden by the mount.
                 Source::Tmpfs { .. } => files.remove(&mount.destination),
                 Source::Bind(_) => {}
             }
@@ -93,7 +93,7 @@ impl State {
         files
     }
 
-    /// What a script changed.
+    /// The changes of a script.
     pub(in crate::engine::sim) fn apply(&mut self, id: &str, view: ProcessView) {
         for (path, content) in view.written {
             self.write_file(id, &path, content);

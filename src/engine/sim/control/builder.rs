@@ -1,4 +1,4 @@
-//! Setting up a simulated engine.
+//! Sets up a simulated engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::engine::{ApiVersion, MINIMUM_API, RegistryAuth};
 use crate::host::TaskExecutor;
 use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
-/// What a simulated engine begins with.
+/// The initial state of a simulated engine.
 #[must_use]
 pub struct SimEngineBuilder {
     executor: Arc<SimTaskExecutor>,
@@ -61,28 +61,28 @@ impl SimEngineBuilder {
         Self { executor, local: true, state }
     }
 
-    /// The API it speaks; 1.41 (Docker 20.10) if not said. From 1.44 on it behaves as Docker 28.5.
+    /// The API version; by default 1.41 (Docker 20.10). From 1.44 on it behaves as Docker 28.5.
     pub fn api_version(mut self, version: ApiVersion) -> Self {
         self.state.api = version;
         self
     }
 
-    /// An engine on another machine: paths of this one cannot be mounted.
+    /// An engine on another machine, which can't mount paths of this one.
     pub fn remote(mut self) -> Self {
         self.local = false;
         self
     }
 
-    /// All that another engine has, as it is.
+    /// The whole state of another engine.
     pub fn seeded(mut self, snapshot: &Snapshot) -> Self {
         self.state.seed(snapshot);
         self
     }
 
-    /// A local image.
+    /// An image on the engine.
     ///
     /// # Panics
-    /// If `name` is no image name: a mistake of the test.
+    /// Panics if `name` is not an image name: a mistake of the test.
     #[expect(clippy::needless_pass_by_value, reason = "a description is written in place")]
     pub fn image(mut self, name: &str, spec: ImageSpec) -> Self {
         let name =
@@ -93,10 +93,10 @@ impl SimEngineBuilder {
         self
     }
 
-    /// An image in the registry, which takes so long to pull. Without any, no registry answers.
+    /// An image in the registry, with the duration of its pull. Without any, no registry answers.
     ///
     /// # Panics
-    /// If `name` is no image name: a mistake of the test.
+    /// Panics if `name` is not an image name: a mistake of the test.
     #[expect(clippy::needless_pass_by_value, reason = "a description is written in place")]
     pub fn registry_image(mut self, name: &str, spec: ImageSpec, takes: Duration) -> Self {
         if let Err(error) = self.state.publish(name, &spec, takes) {
@@ -105,19 +105,19 @@ impl SimEngineBuilder {
         self
     }
 
-    /// A registry that answers, empty as yet.
+    /// A registry that answers and has no images yet.
     pub fn registry(mut self) -> Self {
         self.state.registry.answers = true;
         self
     }
 
-    /// A registry that has an image under every name: one that runs until it is stopped.
+    /// A registry with every image: each runs until it is stopped.
     pub fn open_registry(mut self) -> Self {
         self.state.registry.open = true;
         self.registry()
     }
 
-    /// A registry that answers only to these credentials.
+    /// A registry that requires these credentials.
     pub fn registry_login(mut self, username: &str, password: &str) -> Self {
         self.state.registry.login = Some(RegistryAuth {
             username: username.to_owned(),
@@ -127,15 +127,15 @@ impl SimEngineBuilder {
         self.registry()
     }
 
-    /// How containers behave whose name, image, Compose service or command line is `pattern` (`*`
-    /// stands for anything); the last that fits counts.
+    /// The behaviour of containers whose name, image, Compose service or command line matches
+    /// `pattern` (`*` matches anything); the last match counts.
     pub fn process(mut self, pattern: &str, process: Process) -> Self {
         self.state.processes.add(pattern, process);
         self
     }
 
-    /// How builds go of images whose name is `pattern` (`*` stands for anything); the last that
-    /// fits counts.
+    /// The results of builds of images whose name matches `pattern` (`*` matches anything); the
+    /// last match counts.
     pub fn on_build(mut self, pattern: &str, script: BuildScript) -> Self {
         self.state.builds.scripts.push((pattern.to_owned(), script));
         self
@@ -147,7 +147,7 @@ impl SimEngineBuilder {
         self
     }
 
-    /// Which paths the machine has, for bind mounts; all if not said.
+    /// The existing paths of the machine, for bind mounts; all by default.
     pub fn host_paths(mut self, has: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.state.machine.has_path = Arc::new(has);
         self
@@ -156,7 +156,7 @@ impl SimEngineBuilder {
     /// The engine, running.
     ///
     /// # Panics
-    /// Never: the engine's own pools hold its own networks.
+    /// Never panics: the engine's own pools contain its own networks.
     pub fn build(mut self) -> SimEngine {
         if self.state.objects.networks.is_empty() {
             self.state

@@ -1,7 +1,7 @@
-//! How a call travels: it is written down, meets its fate, takes its time, is done on the engine,
-//! and answered.
+//! The way of a call: it is recorded, may meet a fault, takes its time, is done on the engine, and
+//! is answered.
 //!
-//! What a call does is put on the engine's timetable, so that it is done even if the caller stops
+//! The effect of a call is put on the engine's timetable. So it happens even if the caller stops
 //! waiting, as on a real engine.
 
 use std::time::Duration;
@@ -25,38 +25,38 @@ use crate::engine::sim::daemon::timetable::Purpose;
 use crate::engine::{EngineErrorKind, Method, Result};
 use crate::host::sim::executor::{Process, SimTaskExecutor, fraction};
 
-/// How long it takes to learn that nobody listens.
+/// The time until a refused connection is noticed.
 const REFUSED: Duration = Duration::from_micros(140);
 
 /// How long the engine is away when a fault restarts it.
 const AWAY: Duration = Duration::from_secs(2);
 
-/// A call of the port, as it was made.
+/// A call of the port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// From 1 on, over the life of the simulation.
+    /// From 1 on, over the whole simulation.
     pub index: u64,
     /// The port's method: `container_start`.
     pub method: &'static str,
-    /// The name or id it was made for; empty for lists.
+    /// The name or id of its object; empty for lists.
     pub target: String,
-    /// Whether it may change something on the engine.
+    /// Whether it may change the engine's state.
     pub mutates: bool,
     /// Virtual time since the start.
     pub at: Duration,
 }
 
-/// The calls made so far, and what is to go wrong with the next.
+/// The calls so far, and the faults of the next ones.
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Calls {
     pub made: Vec<Call>,
     pub faults: Faults,
-    /// Cancelled when the run is to have been killed.
+    /// Cancelled when the run is killed.
     pub crashed: CancellationToken,
 }
 
-/// What a test asks of the simulation. The daemon knows nothing of it; who needs both locks the
-/// daemon's state first.
+/// The interface of the simulation for tests. The daemon doesn't know it. Code that needs both
+/// locks takes the daemon's state first.
 #[derive(Default)]
 pub(in crate::engine::sim) struct Control {
     pub calls: Mutex<Calls>,
@@ -75,14 +75,14 @@ pub(in crate::engine::sim) enum Extent {
 pub(in crate::engine::sim) struct Request {
     pub method: Method,
     pub target: String,
-    /// How long the engine usually takes.
+    /// The usual duration on the engine.
     pub takes: Duration,
-    /// How long the answer is waited for, as on a real engine.
+    /// The time limit of the answer, as on a real engine.
     pub limit: Option<Duration>,
 }
 
 impl Request {
-    /// A call, with the time that an engine takes for it.
+    /// A call with its duration on an engine.
     pub fn new(method: Method, target: &str, microseconds: u64) -> Self {
         let limit = match method.declaration().limit {
             Limit::Within(limit) => Some(limit),
@@ -93,22 +93,22 @@ impl Request {
         Self { method, target: target.to_owned(), takes, limit }
     }
 
-    /// A call that ends a container, with the time that it has for it: `grace`.
+    /// A call that ends a container, with `grace` as additional time.
     pub fn ending(method: Method, target: &str, grace: Duration) -> Self {
         let request = Self::new(method, target, 2_000);
         Self { limit: request.limit.map(|limit| limit.saturating_add(grace)), ..request }
     }
 }
 
-/// What becomes of an answer on its way back.
+/// What happens to an answer.
 enum AnswerDelivery {
     Open,
     Lost,
-    /// The run that this process is, is killed.
+    /// The run of this process is killed.
     Crash(Process, Arc<Control>),
 }
 
-/// The way back to the caller. Dropped unused, the caller sees a broken connection.
+/// Passes the answer to the caller. If this is dropped unused, the caller sees a broken connection.
 pub(in crate::engine::sim) struct Reply<T> {
     sender: oneshot::Sender<Result<T>>,
     way: AnswerDelivery,
@@ -129,7 +129,7 @@ impl<T> Reply<T> {
         let _ = self.sender.send(result);
     }
 
-    /// The same for who has the answer later.
+    /// The same if the answer comes later.
     pub fn sending(self) -> impl FnOnce(&mut State, Result<T>) + Send + 'static
     where
         T: Send + 'static,
@@ -139,7 +139,7 @@ impl<T> Reply<T> {
 }
 
 impl SimEngine {
-    /// A call that is done in one moment.
+    /// A call that is done at one moment.
     pub(in crate::engine::sim) async fn call<T: Send + 'static>(
         &self,
         request: Request,
@@ -153,7 +153,7 @@ impl SimEngine {
         .await
     }
 
-    /// A list: of now, or of before the last change where a fault says so.
+    /// A list: of the current state, or of the state before the last change if a fault says so.
     pub(in crate::engine::sim) async fn list_call<T: Send + 'static>(
         &self,
         request: Request,
@@ -168,7 +168,7 @@ impl SimEngine {
         answer.await.map(|(result, _)| result)
     }
 
-    /// A call whose answer may come later than the moment it is begun.
+    /// A call whose answer may come later than its beginning.
     pub(in crate::engine::sim) async fn long_call<T: Send + 'static>(
         &self,
         request: Request,
@@ -195,7 +195,7 @@ impl SimEngine {
         Ok(self.stream(stream, extent))
     }
 
-    /// A call in whose answer there is a stream, and how far that will be read.
+    /// A call with a stream in its answer, and how far the stream will be read.
     pub(in crate::engine::sim) async fn streaming_call<T: Send + 'static>(
         &self,
         request: Request,
@@ -212,10 +212,10 @@ impl SimEngine {
         let (sender, answer) = oneshot::channel();
         let process = SimTaskExecutor::current_process();
         if self.shared.executor.is_killed(process) {
-            // What a dying run still asks for the engine never hears.
+            // The engine never gets the calls of a killed run.
             return Err(unreachable());
         }
-        // Traces differ with the seed, as real ones do: up to half as long again.
+        // Durations depend on the seed, as real ones vary: up to half as long again.
         let takes =
             request.takes + request.takes.mul_f64(fraction(self.shared.executor.random()) / 2.0);
         let limit = request.limit;

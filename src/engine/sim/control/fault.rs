@@ -1,4 +1,4 @@
-//! What goes wrong on purpose, and at which call: one that is named, or one that a seed chooses.
+//! Intended faults, at a given call, or at one that a seed selects.
 
 mod fault_syntax;
 
@@ -13,14 +13,14 @@ use crate::engine::sim::daemon::state::State;
 use crate::engine::{EngineError, Method};
 use crate::host::sim::executor::{Process, SplitMix64};
 
-/// One thing that goes wrong once.
+/// One fault, which happens once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub on: FaultPoint,
     pub effect: FaultEffect,
 }
 
-/// The call it happens at, counted from when the fault was given; 1 is the next.
+/// The call at which it happens, counted from when the fault was set; 1 is the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultPoint {
     /// The nth call of any method.
@@ -31,40 +31,40 @@ pub enum FaultPoint {
 
 #[cfg(test)]
 impl FaultPoint {
-    /// The nth call of the method of that name.
+    /// The nth call of the method with this name.
     pub fn method(name: &str, nth: u64) -> Self {
         Self::Method(Method::of(name).unwrap(), nth)
     }
 }
 
-/// What happens then.
+/// The effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultEffect {
-    /// The engine refuses; nothing is done.
+    /// The engine refuses the call; nothing is done.
     FailBefore(EngineError),
-    /// The engine does it, but the answer is lost on the way.
+    /// The engine does it, but the answer is lost.
     ReplyLost,
-    /// No answer comes; nothing is done. Short calls are waited for as long as a real engine is,
-    /// and then fail with [`Timeout`](crate::engine::EngineErrorKind::Timeout).
+    /// No answer comes; nothing is done. A short call has the same time limit as on a real engine,
+    /// and then fails with [`Timeout`](crate::engine::EngineErrorKind::Timeout).
     Hang,
     /// The connection of a stream (log, events, pull, build, output of an exec) breaks after its
     /// first piece.
     StreamCut,
-    /// A list shows what was there before the last change.
+    /// A list shows the state before the last change.
     StaleList,
     /// The engine's disk is full; nothing is done.
     NoSpace,
-    /// The answer takes so much longer.
+    /// The answer takes this much longer.
     Slow(Duration),
-    /// Every event stream ends, as when the engine's connection breaks; the call itself goes on.
+    /// Every event stream ends, as when the engine's connection breaks; the call itself continues.
     EventsEnd,
-    /// The engine restarts instead of hearing the call: it is away for two seconds, streams break,
+    /// The engine restarts instead of handling the call. It is away for two seconds, streams break,
     /// and containers without a restart policy stay down.
     EngineRestart,
 }
 
 impl FaultEffect {
-    /// Whether a call of this kind can meet it.
+    /// Whether a call of this kind can have this fault.
     fn befalls(&self, method: Method) -> bool {
         match self {
             Self::StaleList => method.lists(),
@@ -75,16 +75,16 @@ impl FaultEffect {
     }
 }
 
-/// On which side of the call the run is killed.
+/// The side of the call on which the run is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallSide {
-    /// The engine never hears of the call.
+    /// The engine never gets the call.
     Before,
-    /// The engine has done it; the run does not learn so.
+    /// The engine has done it, but the run doesn't learn about it.
     After,
 }
 
-/// Faults and crashes that are still to come.
+/// Faults and kills that have not happened yet.
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Faults {
     waiting: Vec<Fault>,
@@ -92,7 +92,7 @@ pub(in crate::engine::sim) struct Faults {
     crash: Option<(u64, CallSide)>,
 }
 
-/// Faults that come by chance, the same for the same seed and calls.
+/// Random faults, the same for the same seed and calls.
 #[derive(Debug)]
 struct RandomFaults {
     random: SplitMix64,
@@ -102,8 +102,8 @@ struct RandomFaults {
 
 impl RandomFaults {
     fn effect(&mut self, method: Method) -> Option<FaultEffect> {
-        // As many numbers for every call, so that what one meets does not depend on what another
-        // could.
+        // The same number of random numbers for every call, so that the fault of a call does not
+        // depend on which faults others could have.
         let (hit, choice) = (self.random.fraction() < self.rate, self.random.next());
         let able: Vec<&FaultEffect> =
             self.effects.iter().filter(|fault| fault.befalls(method)).collect();
@@ -112,7 +112,7 @@ impl RandomFaults {
     }
 }
 
-/// What is to happen to a call.
+/// The fault of a call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::engine::sim) enum Fate {
     #[default]
@@ -128,7 +128,7 @@ pub(in crate::engine::sim) enum Fate {
     Late(Duration),
     /// The run is killed now.
     CrashesBefore,
-    /// The run is killed once the engine has done it.
+    /// The run is killed when the engine has done it.
     CrashesAfter,
 }
 
@@ -151,7 +151,7 @@ impl Faults {
         self.crash = Some((call, when));
     }
 
-    /// Whether a stale list may be asked for.
+    /// Whether a stale list may be needed.
     pub(in crate::engine::sim) fn wants_stale(&self) -> bool {
         let drawn = self.drawn.iter().flat_map(|drawn| &drawn.effects);
         self.waiting
@@ -169,8 +169,7 @@ impl Faults {
         Some(when)
     }
 
-    /// The effect of the first fault that is due, else one that is drawn; every fault counts
-    /// the call.
+    /// The effect of the first fault that is due, else a random one. Every fault counts the call.
     fn effect(&mut self, method: Method) -> Option<FaultEffect> {
         let drawn = self.drawn.as_mut().and_then(|drawn| drawn.effect(method));
         let mut due = None;
@@ -190,7 +189,7 @@ impl Faults {
 }
 
 impl Calls {
-    /// What happens to this call of `method` for `target`.
+    /// The fault of this call of `method` for `target`.
     pub(in crate::engine::sim) fn fate(
         &mut self,
         state: &mut State,
@@ -225,21 +224,21 @@ impl Calls {
         }
     }
 
-    /// From here on the run is dead to the engine; the engine goes on.
+    /// From here on the engine ignores the run; the engine itself continues.
     pub(in crate::engine::sim) fn crash(&self, state: &mut State, process: Process) {
         self.crashed.cancel();
         state.excuse_execs();
         state.executor.kill(process);
     }
 
-    /// The engine hears calls again: those of the next run.
+    /// The engine accepts calls again: those of the next run.
     pub(in crate::engine::sim) fn recover(&mut self) {
         self.crashed = CancellationToken::new();
         self.faults.crash = None;
     }
 }
 
-/// What a create is refused for before anything is written.
+/// Why a create is refused before anything is written.
 fn is_name_taken(state: &State, method: Method, target: &str) -> bool {
     method == Method::ContainerCreate && state.objects.find_container(target).is_ok()
 }

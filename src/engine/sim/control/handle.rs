@@ -1,4 +1,4 @@
-//! The simulated engine from outside the port: faults, crashes, restarts, and what was seen.
+//! The interface of the simulated engine for tests: faults, kills, restarts, and its records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ impl SimEngine {
         SimEngineBuilder::new(executor)
     }
 
-    /// Containers started from now on whose name, image, Compose service or command line is
-    /// `pattern` behave so.
+    /// Sets the behaviour of containers that start from now on and whose name, image, Compose
+    /// service or command line matches `pattern`.
     pub fn set_process(&self, pattern: &str, process: Process) {
         self.shared.with(|state| state.processes.add(pattern, process));
     }
 
-    /// The behaviours that no container had which was started since they were given.
+    /// The behaviours that matched no container which was started since they were set.
     pub fn unused_processes(&self) -> Vec<UnusedBehaviour> {
         self.shared.with(|state| {
             let there: Vec<Names> = state.objects.containers.values().map(Names::of).collect();
@@ -44,12 +44,12 @@ impl SimEngine {
         })
     }
 
-    /// From now on the registry has this image under this name.
+    /// Adds an image to the registry under this name.
     pub fn publish(&self, name: &str, spec: &ImageSpec, takes: Duration) -> Result<()> {
         self.shared.with(|state| state.publish(name, spec, takes))
     }
 
-    /// From now on the engine has this image, without a pull.
+    /// Adds an image to the engine, without a pull.
     pub fn have_image(&self, name: &str, spec: &ImageSpec) -> Result<()> {
         let name = Reference::parse(name)?.full();
         self.shared.with(|state| {
@@ -60,59 +60,59 @@ impl SimEngine {
         Ok(())
     }
 
-    /// From now on the registry has no image of this name.
+    /// Removes the image with this name from the registry.
     pub fn withhold(&self, name: &str) -> Result<()> {
         let name = Reference::parse(name)?.full();
         self.shared.with(|state| state.registry.withhold(name));
         Ok(())
     }
 
-    /// From now on a registry answers, or none.
+    /// Sets whether a registry answers.
     pub fn set_registry(&self, answers: bool) {
         self.shared.with(|state| state.registry.answers = answers);
     }
 
-    /// Builds from now on of images whose name is `pattern` go so.
+    /// Sets the results of later builds of images whose name matches `pattern`.
     pub fn set_build(&self, pattern: &str, script: BuildScript) {
         self.shared.with(|state| state.builds.scripts.push((pattern.to_owned(), script)));
     }
 
-    /// What was to be built: the pattern of each script, the image's name, and whether the two fit.
+    /// The requested builds: the pattern of each script, the image's name, and whether they match.
     pub fn builds_asked(&self) -> Vec<(String, String, bool)> {
         self.shared.with(|state| state.builds.asked.iter().cloned().collect())
     }
 
-    /// Somebody changes the content of a volume; whether it is there.
+    /// Changes the content of a volume from outside. Returns whether the volume exists.
     pub fn change_volume(&self, name: &str) -> bool {
         self.shared.with(|state| {
             state.objects.volumes.get_mut(name).map(|volume| volume.writes += 1).is_some()
         })
     }
 
-    /// Another process of the machine listens on a TCP port now.
+    /// Makes another process of the machine listen on a TCP port.
     pub fn take_port(&self, port: u16) {
         self.shared.with(|state| state.machine.ports.insert(port));
     }
 
-    /// It no longer does.
+    /// Makes it release the port.
     pub fn free_port(&self, port: u16) {
         self.shared.with(|state| state.machine.ports.remove(&port));
     }
 
-    /// From now on these requests are made. What nginx writes of them is in the log of every
-    /// container whose image is called `nginx` (its registry and folders aside), for who reads
-    /// that without following it.
+    /// Sets the requests from now on. The lines of nginx about them are in the log of every
+    /// container whose image is called `nginx` (without its registry and folders), if the log is
+    /// read without following it.
     pub fn set_traffic(&self, traffic: Traffic) {
         self.shared.with(|state| state.set_traffic(traffic));
     }
 
-    /// The release of each running container of a Compose service, in the order they were created:
-    /// the label, else the tag of the image.
+    /// The release of each running container of a Compose service, in the order of creation: the
+    /// label, else the tag of the image.
     pub fn releases(&self, service: &str) -> Vec<String> {
         self.shared.with(|state| state.releases(service))
     }
 
-    /// A container writes a line to its log.
+    /// Writes a line to a container's log.
     pub fn say(&self, container: &str, line: &str) -> Result<()> {
         self.shared.with(|state| {
             let id = state.container_id(container)?;
@@ -121,13 +121,13 @@ impl SimEngine {
         })
     }
 
-    /// Somebody waits for the end of a container: if no behaviour was set for it, its process ends
-    /// with code 0 in a moment.
+    /// Something waits for the end of a container: if it has no behaviour, its process ends soon
+    /// with code 0.
     pub fn end_as_job(&self, container: &str) {
         self.shared.with(|state| state.end_as_job(container));
     }
 
-    /// Whether a container's process runs.
+    /// Whether a container's process is running.
     pub fn runs(&self, container: &str) -> bool {
         self.shared.with(|state| {
             state
@@ -137,7 +137,7 @@ impl SimEngine {
         })
     }
 
-    /// A container's process ends by itself with `code`, as a crash does.
+    /// Ends a container's process with `code`, like a crash.
     pub fn end_process(&self, container: &str, code: i64) -> Result<()> {
         self.shared.with(|state| {
             let id = state.container_id(container)?;
@@ -149,8 +149,8 @@ impl SimEngine {
         })
     }
 
-    /// The handle that spc has: what never may be (see [`invariants`](super::invariants)) is
-    /// watched from now on, and found in [`SimEngine::violations`].
+    /// The handle for spc: from now on [`invariants`](super::invariants) are checked, and
+    /// violations are in [`SimEngine::violations`].
     pub fn watched(&self) -> Arc<dyn Engine> {
         self.shared.with(|state| state.observer = Some(self.control.clone()));
         let (shared, control) = (self.shared.clone(), self.control.clone());
@@ -160,24 +160,24 @@ impl SimEngine {
         }))
     }
 
-    /// This value may be in no call but the one that delivers it, and in no event. Values of fewer
-    /// than four letters are not looked for.
+    /// This value may be only in the call that delivers it, and in no event. Values of fewer than
+    /// four letters are not searched.
     pub fn keep_secret(&self, name: &str, value: &str) {
         self.shared.with(|_| self.control.watch.lock().keep_secret(name, value));
     }
 
-    /// Once so many containers of the Compose service are ready, never fewer may be.
+    /// Once this many containers of the Compose service are ready, there must never be fewer.
     pub fn keep_ready(&self, service: &str, least: usize) {
         let least = (least, false);
         self.shared.with(|_| self.control.watch.lock().ready.insert(service.to_owned(), least));
     }
 
-    /// What does not carry spc's label may be taken over.
+    /// Objects without spc's label may be adopted.
     pub fn allow_adoption(&self) {
         self.shared.with(|_| self.control.watch.lock().adopts = true);
     }
 
-    /// What never may be, and was, in order; each told once.
+    /// The violated invariants, in order; each reported once.
     pub fn violations(&self) -> Vec<Violation> {
         self.shared.with(|state| {
             let mut watch = self.control.watch.lock();
@@ -188,58 +188,58 @@ impl SimEngine {
         })
     }
 
-    /// One thing that is to go wrong.
+    /// Adds one fault.
     pub fn fault(&self, fault: Fault) {
         self.shared.with(|_| self.control.calls.lock().faults.add(fault));
     }
 
-    /// From now on every call meets one of `effects` with the probability `rate` (0 to 1), as
-    /// `seed` decides; an effect only such calls as it can befall: a list, a stream, a change.
+    /// From now on every call has one of `effects` with the probability `rate` (0 to 1), as `seed`
+    /// decides. A call gets only effects that it can have: those for a list, a stream, or a change.
     pub fn draw_faults(&self, seed: u64, rate: f64, effects: &[FaultEffect]) {
         self.shared.with(|_| self.control.calls.lock().faults.draw(seed, rate, effects));
     }
 
-    /// From now on the engine's disk is full, or is not: what needs space fails, what ends and
-    /// removes containers works.
+    /// Fills the engine's disk, or frees it. On a full disk, calls that need space fail, and calls
+    /// that end and remove containers work.
     pub fn set_disk_full(&self, is_full: bool) {
         self.shared.with(|state| state.is_disk_full = is_full);
     }
 
-    /// Nothing goes wrong any more, but for a crash that was ordered.
+    /// Removes all faults, except a kill that was set.
     pub fn clear_faults(&self) {
         self.shared.with(|_| self.control.calls.lock().faults.clear());
     }
 
-    /// At the nth call from now (1 is the next) the run is dead to the engine: that call and
-    /// all after it answer [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all
-    /// streams break, and [`SimEngine::crashed`] is cancelled. The engine itself goes on.
+    /// Kills the run at the nth call from now (1 is the next): this call and all later ones return
+    /// [`Unreachable`](crate::engine::EngineErrorKind::Unreachable), all streams break, and
+    /// [`SimEngine::crashed`] is cancelled. The engine itself continues.
     pub fn crash_at(&self, call: u64, when: CallSide) {
         self.shared.with(|_| self.control.calls.lock().faults.crash_at(call, when));
     }
 
-    /// Cancelled at the crash to come; ask for it before.
+    /// Cancelled at the next kill; call this before it.
     pub fn crashed(&self) -> CancellationToken {
         self.control.calls.lock().crashed.clone()
     }
 
-    /// After a crash: the engine answers again, to the next run. A crash that did not come is
-    /// called off.
+    /// After a kill: the engine accepts calls of the next run. A kill that did not happen is
+    /// cancelled.
     pub fn recover(&self) {
         self.shared.with(|_| self.control.calls.lock().recover());
     }
 
-    /// The engine restarts and is away for `down`. Calls under way and streams break, containers
-    /// end, and those whose policy says so are started again.
+    /// Restarts the engine, which is away for `down`. Running calls and streams break, containers
+    /// end, and those with such a restart policy start again.
     pub fn restart(&self, down: Duration) {
         self.shared.with(|state| state.restart(down));
     }
 
-    /// All objects as they are now.
+    /// The current state of all objects.
     pub fn state(&self) -> EngineState {
         self.shared.with(|state| state.snapshot())
     }
 
-    /// A file as a process in the container sees it.
+    /// A file, as a process in the container sees it.
     pub fn file(&self, container: &str, path: &str) -> Option<Bytes> {
         self.shared.with(|state| state.seen_file(container, path))
     }
@@ -259,8 +259,8 @@ impl SimEngine {
         self.shared.with(|state| state.events.past().iter().map(EventView::of).collect())
     }
 
-    /// What every container and network was called when it was made, by its id: those that are gone
-    /// too.
+    /// The name of every container and network when it was created, by its id; also of removed
+    /// ones.
     pub fn names(&self) -> BTreeMap<String, String> {
         let name = |event: &EventMessage| {
             let actor =

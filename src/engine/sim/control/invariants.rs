@@ -1,16 +1,19 @@
-//! What has to hold at every moment of every run, watched as it goes.
+//! Invariants: conditions that have to hold at every moment of every run. They are checked all the
+//! time.
 //!
-//! [`SimEngine::watched`](crate::engine::sim::SimEngine::watched) gives the handle that spc has: what is asked
-//! over it is looked at before it is done. What other handles do is somebody else's doing; but what
-//! then is on the engine is looked at whoever did it, after every event of a container.
+//! [`SimEngine::watched`](crate::engine::sim::SimEngine::watched) returns the handle for spc: its
+//! calls are checked before they are done. Calls of other handles are not spc's. But the resulting
+//! state is checked after every event of a container, whoever caused it.
 //!
-//! - What spc did not label is not changed; a label that a container has of its image is nobody's.
-//! - No two running containers write to one volume, unless it is marked as shared, by whichever
-//!   names: see `second_writer.rs`.
-//! - What writes to a named volume is stopped, with its own signal and grace, before it is removed.
-//! - No secret's value is in a call, but for what delivers it; nor in an event.
-//! - Of a service that is replaced without a gap, never fewer are ready than were promised.
-//! - A command in a container that a run gave up was ended.
+//! - An object without spc's label is not changed. A label that a container inherited from its
+//!   image does not count.
+//! - No two running containers write to one volume, under any name, unless it is marked as shared:
+//!   see `second_writer.rs`.
+//! - A container that writes to a named volume is stopped, with its own signal and grace period,
+//!   before it is removed.
+//! - No secret's value is in a call, except in the one that delivers it, or in an event.
+//! - A service that is replaced without a gap never has fewer ready containers than promised.
+//! - A command in a container that a run cancelled was ended.
 //! - A lock can be taken over: it has the name and labels by which the next run finds it, and never
 //!   runs.
 
@@ -29,15 +32,15 @@ use crate::model::names::{compose_label, label, lock_container};
 use crate::model::ownership::{Labels, set_at_create};
 use crate::model::secret::Secrets;
 
-/// Something that never may be, and was.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Virtual time since the start.
     pub at: Duration,
-    /// The last call that was made over the watched handle, or is about to be: `container_start
+    /// The last call over the watched handle, made or about to be made: `container_start
     /// shop-db-1`.
     pub call: String,
-    /// What is wrong, as a sentence.
+    /// The problem, as a sentence.
     pub what: String,
 }
 
@@ -47,16 +50,17 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a harness told, and what was found.
+/// The settings of a test, and the violations.
 #[derive(Default)]
 pub(in crate::engine::sim) struct InvariantWatch {
-    /// What is not spc's may be taken over.
+    /// Objects that are not spc's may be adopted.
     pub adopts: bool,
     pub secrets: Secrets,
-    /// Service → how many have to be ready, and whether they have been yet.
+    /// Service → the number of containers that have to be ready, and whether this number was
+    /// reached.
     pub ready: BTreeMap<String, (usize, bool)>,
     call: String,
-    /// Told once, however long it lasts.
+    /// Reported once, however long it lasts.
     reported: BTreeSet<String>,
     pub found: Vec<Violation>,
 }
@@ -64,7 +68,7 @@ pub(in crate::engine::sim) struct InvariantWatch {
 impl InvariantWatch {
     /// From now on `value` may be nowhere.
     pub fn keep_secret(&self, name: &str, value: &str) {
-        // Its token is never used: the value is what is looked for.
+        // Its token is never used: the search is for the value.
         self.secrets.add(name, &format!("the value of {name}"), value);
     }
 
@@ -74,7 +78,7 @@ impl InvariantWatch {
         }
     }
 
-    /// A call is about to be made over the watched handle.
+    /// A call over the watched handle is about to be made.
     pub(in crate::engine::sim) fn call(&mut self, state: &State, call: &Call<'_>) {
         let (method, target) = (call.method(), call.target());
         self.call =
@@ -113,7 +117,7 @@ impl InvariantWatch {
         }
     }
 
-    /// A service of which fewer are ready than have to be.
+    /// A service with fewer ready containers than it has to have.
     fn too_few_ready(&mut self, state: &State) -> Option<String> {
         let mut counts: BTreeMap<String, usize> =
             self.ready.keys().map(|service| (service.clone(), 0)).collect();
@@ -151,7 +155,7 @@ pub(in crate::engine::sim) fn is_ours(labels: &BTreeMap<String, String>) -> bool
 }
 
 impl State {
-    /// The labels that a container was created with.
+    /// The labels that were set when a container was created.
     pub(in crate::engine::sim) fn own_labels(&self, container: &Container) -> Labels {
         let image = self.objects.images.get(&container.image_id);
         let of_image = image.map(|image| {
@@ -170,7 +174,7 @@ impl State {
         is_ours(&self.own_labels(container))
     }
 
-    /// A running container that the call would remove in the middle of its writing.
+    /// A running container that the call would remove while it writes.
     fn cut_off_writer(&self, call: &Call<'_>) -> Option<String> {
         let Call::ContainerRemove { container, .. } = call else { return None };
         let container = self.objects.find_container(container).ok()?;
@@ -188,7 +192,7 @@ impl State {
         ))
     }
 
-    /// What the call would change that does not carry spc's label.
+    /// An object without spc's label that the call would change.
     fn stranger(&self, call: &Call<'_>) -> Option<String> {
         let of_container = |name: &str| {
             let found = self
@@ -246,7 +250,7 @@ impl State {
         self.objects.containers.values().filter(|container| container.phase == Phase::Running)
     }
 
-    /// Whether its process is: what the engine says of it comes later.
+    /// Whether its process is running: the engine reports its state later.
     fn is_ready(&self, container: &Container) -> bool {
         let since = container.started.unwrap_or(self.now);
         container.phase == Phase::Running

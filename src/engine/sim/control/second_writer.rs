@@ -1,9 +1,9 @@
-//! Whether two running containers write to one storage that is not shared, by whichever names.
+//! Finds two running containers that write to one storage that is not shared, under any name.
 //!
-//! A volume can stand for a folder of the machine or a share of another one; a bind mount can lead
-//! into it, or into the folder that the engine keeps a volume in. Whoever made the containers: a
-//! plan that starts one beside another's is wrong as well. Of two bind mounts only those of a
-//! container and its replacement count: services may share a folder.
+//! A volume can stand for a folder of the machine or a share of another one. A bind mount can lead
+//! into it, or into the folder where the engine keeps a volume. It does not matter who created the
+//! containers: a plan is also wrong if it starts one beside another's. Two bind mounts conflict
+//! only between a container and its replacement, because services may share a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,17 +18,17 @@ use crate::model::names::{compose_label, label};
 /// Where the engine keeps the content of volumes.
 const VOLUMES: &str = "/var/lib/docker/volumes/";
 
-/// What a running container writes to.
+/// The storage that a running container writes to.
 struct WriteAccess<'a> {
     container: &'a Container,
-    /// A path of the machine, a share, or a volume's name.
+    /// A path of the machine, a share, or the name of a volume.
     place: String,
-    /// Mounted as a volume that several may not write to.
+    /// Mounted as a volume that only one container may write to.
     exclusive: bool,
 }
 
 impl State {
-    /// Two running containers that write to one place.
+    /// Two running containers that write to one storage.
     pub(in crate::engine::sim) fn second_writer(&self) -> Option<String> {
         let all: Vec<WriteAccess<'_>> = self
             .running()
@@ -85,7 +85,7 @@ impl State {
         None
     }
 
-    /// Which of its project's containers it is; nothing of a one-off.
+    /// Its identity within its project; `None` for a one-off container.
     fn which(&self, container: &Container) -> Option<String> {
         let labels = self.own_labels(container);
         let own = |key: &str| labels.get(key).filter(|_| is_ours(&labels));
@@ -124,8 +124,8 @@ impl State {
     }
 }
 
-/// The place itself and what it is within, but for the root of the machine, which only what looks
-/// after a machine mounts.
+/// The path itself and its parents, except the root of the machine, which only management
+/// containers mount.
 fn within(place: &str) -> impl Iterator<Item = &str> {
     let folders =
         place.match_indices('/').map(|(end, _)| &place[..end]).filter(|folder| !folder.is_empty());

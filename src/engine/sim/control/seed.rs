@@ -1,7 +1,7 @@
-//! An engine that begins with what another one has: for plans.
+//! An engine that begins with the state of another one: for plans.
 //!
-//! What lists tell is taken over at once; what only an inspect tells of a container or image is
-//! learnt when it is needed, so that a snapshot costs four calls, whatever there is.
+//! The content of lists is taken over at once. What only an inspect shows about a container or
+//! image is loaded when it is needed. So a snapshot takes four calls for any state.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::engine::{ApiVersion, Engine, Filters, Result};
 use crate::host::sim::since_epoch;
 use crate::model::observed_state::read_status;
 
-/// What an engine has, as its lists show it.
+/// The state of an engine, from its lists.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub api: ApiVersion,
@@ -41,7 +41,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes one: four list calls, side by side.
+    /// Takes a snapshot: four list calls in parallel.
     pub async fn take(engine: &dyn Engine) -> Result<Self> {
         let none = Filters::new();
         let (containers, networks, volumes, images) = futures::try_join!(
@@ -54,8 +54,8 @@ impl Snapshot {
     }
 }
 
-/// The images that a build of this context begins with; why not, where the Dockerfile is beyond the
-/// simulated builder. None where there is no Dockerfile: that is the build's to say.
+/// The images that a build of this context begins with, or why they are unknown if the simulated
+/// builder can't read the Dockerfile. Empty without a Dockerfile, which the build will report.
 pub fn bases(
     context: &Bytes,
     dockerfile: &str,
@@ -85,7 +85,7 @@ fn seconds_since_epoch(seconds: i64) -> Duration {
     DateTime::from_timestamp(seconds, 0).map(since_epoch).unwrap_or_default()
 }
 
-/// A time as inspect shows it; none for one that has not been.
+/// A time in an inspect; `None` for one that is not set.
 fn moment(text: Option<&String>) -> Option<Duration> {
     let date = DateTime::parse_from_rfc3339(text?).ok()?.with_timezone(&Utc);
     (date.timestamp() > 0).then(|| since_epoch(date))
@@ -132,7 +132,7 @@ fn published(ports: &[models::PortSummary]) -> Vec<PortPublication> {
 }
 
 impl State {
-    /// Takes over all that another engine has.
+    /// Takes over the whole state of another engine.
     pub(in crate::engine::sim) fn seed(&mut self, snapshot: &Snapshot) {
         self.api = snapshot.api;
         for network in &snapshot.networks {
@@ -148,7 +148,7 @@ impl State {
                 labels: sorted(Some(&volume.labels)),
                 options: sorted(Some(&volume.options)),
                 stamp: self.ids.serial(),
-                // Nobody knows what is in it: it is not filled from an image again.
+                // Its content is unknown, so it is not filled from an image again.
                 writes: 1,
                 files: Tree::default(),
                 most_writers: 0,
@@ -184,7 +184,7 @@ impl State {
         }
     }
 
-    /// A container as far as a list tells.
+    /// A container, as far as a list shows it.
     fn listed(
         &mut self,
         summary: &models::ContainerSummary,
@@ -293,18 +293,18 @@ impl State {
 }
 
 impl SimEngine {
-    /// Takes over what an inspect tells of a container that was seeded.
+    /// Adds the result of an inspect to a container of the snapshot.
     pub fn learn_container(&self, found: models::ContainerInspectResponse) {
         self.shared.with(|state| state.learn_container(found));
     }
 
-    /// Takes over what an inspect tells of an image that was seeded.
+    /// Adds the result of an inspect to an image of the snapshot.
     pub fn learn_image(&self, found: models::ImageInspect) {
         self.shared.with(|state| state.learn_image(found));
     }
 
-    /// An image comes from a registry or a builder, of which nothing is known but its labels and
-    /// that it runs: another than any that is here.
+    /// An image from a registry or a builder. Only its labels are known, and that it runs. It
+    /// differs from all existing images.
     pub fn arrives(&self, image: &str, labels: HashMap<String, String>) -> Result<()> {
         self.shared.with(|state| {
             let reference = Reference::parse(image)?;
@@ -339,7 +339,7 @@ impl SimEngine {
         self.shared.with(|state| state.objects.find_image(image).ok().map(|found| found.id.clone()))
     }
 
-    /// What a container's labels say.
+    /// The content of a container's labels.
     pub fn label(&self, container: &str, label: &str) -> Option<String> {
         self.shared.with(|state| {
             state
@@ -350,7 +350,7 @@ impl SimEngine {
         })
     }
 
-    /// The command of a container's health check; none if it has no check.
+    /// The command of a container's health check; `None` without a check.
     pub fn health_command(&self, container: &str) -> Option<Vec<String>> {
         self.shared.with(|state| {
             state
@@ -361,7 +361,7 @@ impl SimEngine {
         })
     }
 
-    /// Whether a container that is up is ready; none for one that is not up.
+    /// Whether a running container is ready; `None` for one that does not run.
     pub fn readiness(&self, container: &str) -> Option<bool> {
         self.shared.with(|state| {
             let found =
@@ -373,7 +373,7 @@ impl SimEngine {
         })
     }
 
-    /// A container that is up runs from now on, and its health check has passed.
+    /// Makes a container run from now on, with a passed health check.
     pub fn expect_ready(&self, container: &str) -> Result<()> {
         self.shared.with(|state| {
             let id = state.container_id(container)?;
@@ -387,7 +387,7 @@ impl SimEngine {
         })
     }
 
-    /// A container's process ends well a moment after it was started, as a job's does.
+    /// Makes a container's process end well a moment after its start, like a job's.
     pub fn expect_end(&self, container: &str) {
         self.set_process(container, Process::new().exits_after(Duration::from_secs(1), 0));
     }

@@ -17,13 +17,13 @@ use crate::engine::sim::daemon::state::State;
 /// All objects of the engine at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineState {
-    /// In the order they were created.
+    /// In the order of creation.
     pub containers: Vec<ContainerView>,
-    /// In the order they were created; the engine's own (`bridge`, `host`, `none`) left out.
+    /// In the order of creation, without the engine's own (`bridge`, `host`, `none`).
     pub networks: Vec<NetworkView>,
     /// By name.
     pub volumes: Vec<VolumeView>,
-    /// In the order they came.
+    /// In the order of arrival.
     pub images: Vec<ImageView>,
 }
 
@@ -31,29 +31,29 @@ pub struct EngineState {
 pub struct ContainerView {
     pub id: String,
     pub name: String,
-    /// As it was asked for.
+    /// As requested.
     pub image: String,
     pub image_id: String,
     pub labels: BTreeMap<String, String>,
     /// `created`, `running`, `restarting` or `exited`.
     pub state: &'static str,
-    /// `starting`, `healthy` or `unhealthy`; none without a health check, or before the first
+    /// `starting`, `healthy` or `unhealthy`; `None` without a health check, or before the first
     /// start.
     pub health: Option<&'static str>,
-    /// Of the last exit, or failed start.
+    /// Of the last exit or failed start.
     pub exit_code: i64,
     /// Why the last start failed.
     pub error: String,
-    /// How often it was started.
+    /// The number of starts.
     pub starts: u64,
     /// Its restart policy: `no`, `always`, `unless-stopped`, `on-failure`.
     pub restart: String,
     /// By the network's name.
     pub networks: BTreeMap<String, EndpointView>,
     pub mounts: Vec<MountView>,
-    /// `127.0.0.1:8000->8000/tcp`; the address left out if it is all of them.
+    /// `127.0.0.1:8000->8000/tcp`, without the address if it is all of them.
     pub ports: Vec<String>,
-    /// The signals it was sent, oldest first.
+    /// The signals that it got, oldest first.
     pub signals: Vec<String>,
     /// `KEY=value`.
     pub environment: Vec<String>,
@@ -87,11 +87,11 @@ pub struct NetworkView {
 pub struct VolumeView {
     pub name: String,
     pub labels: BTreeMap<String, String>,
-    /// Which volume of that name it is: one made anew has another.
+    /// The identity of the volume: a recreated one has another.
     pub stamp: u64,
-    /// How often its content was changed.
+    /// The number of changes of its content.
     pub writes: u64,
-    /// The most running containers that ever had it mounted to write at once.
+    /// The most running containers that had it mounted writable at the same time.
     pub most_writers: usize,
 }
 
@@ -104,7 +104,7 @@ pub struct ImageView {
     pub digests: Vec<String>,
 }
 
-/// An event, as `docker events` would tell it.
+/// An event, as in `docker events`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {
     /// Virtual time since the start.
@@ -113,9 +113,9 @@ pub struct EventView {
     pub kind: String,
     /// `start`, `health_status: healthy`
     pub action: String,
-    /// Name, or id of what has none.
+    /// The name, or the id of an object without a name.
     pub whom: String,
-    /// Of a process that ended.
+    /// For a process that ended.
     pub exit_code: Option<String>,
 }
 
@@ -206,7 +206,7 @@ impl State {
         self.visible_files(self.objects.find_container(container).ok()?).file(path)
     }
 
-    /// Every event so far, one line each: time, type, action, whom it is about, exit code.
+    /// Every event so far, one line each: time, type, action, object, exit code.
     pub(in crate::engine::sim) fn event_trace(&self) -> Vec<String> {
         self.events.past().iter().map(line).collect()
     }

@@ -1,11 +1,11 @@
-//! What a real engine answers instead of success: a status, and its words.
+//! The errors of a real engine: a status and a message.
 
 use crate::engine::{EngineError, EngineErrorKind as Kind};
 
-/// The engine's refusal. `message` is Docker's, without the full stop.
+/// The engine's error. `message` is Docker's, without the full stop.
 ///
-/// 403 says of a network, an address or a subnet that the state forbids it: a conflict, as at the
-/// real engine.
+/// For a network, an address or a subnet, 403 means that the state doesn't allow it: a conflict, as
+/// with the real engine.
 pub(in crate::engine::sim) fn refusal(status: u16, message: impl Into<String>) -> EngineError {
     let kind = match status {
         401 => Kind::Denied,
@@ -18,12 +18,12 @@ pub(in crate::engine::sim) fn refusal(status: u16, message: impl Into<String>) -
     EngineError::new(kind, message)
 }
 
-/// The connection is gone, or nobody listens.
+/// The connection is lost, or nothing listens.
 pub(in crate::engine::sim) fn unreachable() -> EngineError {
     EngineError::new(Kind::Unreachable, "the connection to the Docker Engine was lost")
 }
 
-/// No answer came in the time that a call is waited for.
+/// No answer came within the time limit of the call.
 pub(in crate::engine::sim) fn too_late() -> EngineError {
     EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
 }
@@ -35,7 +35,7 @@ pub(in crate::engine::sim) fn no_space() -> EngineError {
 
 /// No container has this name or id.
 pub(in crate::engine::sim) fn no_such_container(name: &str) -> EngineError {
-    // What could be no name at all is shown as it was written.
+    // A text that can't be a name is shown as written.
     let odd = name.split('/').any(|part| matches!(part, "" | "." | ".."));
     refusal(
         404,
@@ -47,7 +47,7 @@ pub(in crate::engine::sim) fn no_such_container(name: &str) -> EngineError {
     )
 }
 
-/// The container has to run for this.
+/// The container has to be running for this.
 pub(in crate::engine::sim) fn not_running(id: &str) -> EngineError {
     refusal(409, format!("Container {id} is not running"))
 }

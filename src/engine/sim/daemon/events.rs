@@ -1,4 +1,4 @@
-//! The engine's events: written down for ever, and sent to who listens.
+//! The engine's events: kept for ever, and sent to listeners.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::filters::label_matches;
 use super::state::State;
 use crate::engine::{Filters, Result};
 
-/// How many past events a stream with `since` can still show, as on a real engine.
+/// The most past events that a stream with `since` can still get, as on a real engine.
 const REMEMBERED: usize = 256;
 
-/// Actions with details after a colon: a filter on them is about the beginning.
+/// Actions with details after a colon: a filter compares only the beginning.
 const DETAILED: [&str; 3] = ["exec_create", "exec_start", "health_status"];
 
 struct Listener {
@@ -20,13 +20,12 @@ struct Listener {
     sender: UnboundedSender<Result<EventMessage>>,
 }
 
-/// Follows what the daemon does. It may look at the objects as they are at an event, and changes
-/// nothing.
+/// Follows the daemon. It may look at the objects at the time of an event, and changes nothing.
 pub(in crate::engine::sim) trait EventObserver: Send + Sync {
     fn event(&self, state: &State, event: &EventMessage);
 }
 
-/// All events so far, and who listens.
+/// All events so far, and the listeners.
 #[derive(Default)]
 pub(in crate::engine::sim) struct EventLog {
     past: Vec<EventMessage>,
@@ -42,12 +41,12 @@ impl EventLog {
         self.past.push(event);
     }
 
-    /// Every event so far, also those a stream can no longer show.
+    /// Every event so far, also those that a stream can no longer get.
     pub fn past(&self) -> &[EventMessage] {
         &self.past
     }
 
-    /// What comes from now on, after what came since (seconds since 1970).
+    /// Future events, after those since `since` (seconds since 1970).
     pub fn listen(
         &mut self,
         filters: Filters,
@@ -59,7 +58,7 @@ impl EventLog {
             for event in remembered.iter().filter(|event| {
                 event.time.is_some_and(|time| time >= since) && passes(event, &filters)
             }) {
-                // The receiver is still here.
+                // The receiver still exists.
                 let _ = sender.unbounded_send(Ok(event.clone()));
             }
         }
@@ -67,7 +66,7 @@ impl EventLog {
         receiver
     }
 
-    /// Every stream ends.
+    /// Ends every stream.
     pub fn end_streams(&mut self) {
         self.listeners.clear();
     }
@@ -98,7 +97,7 @@ fn passes(event: &EventMessage, filters: &Filters) -> bool {
                 values.iter().any(|value| value == id || value == name || value == plain)
             }
             "scope" => values.iter().any(|value| value == "local"),
-            // An object, by the beginning of its id or name: of no other kind.
+            // An object, by the beginning of its id or name, of this kind only.
             "container" | "network" | "volume" => {
                 kind == *key
                     && values.iter().any(|value| {
@@ -112,7 +111,7 @@ fn passes(event: &EventMessage, filters: &Filters) -> bool {
 }
 
 impl State {
-    /// An event about a container; its labels, image and name are in it.
+    /// An event about a container, with its labels, image and name.
     pub(in crate::engine::sim) fn emit_container(
         &mut self,
         id: &str,
@@ -147,7 +146,7 @@ impl State {
         self.emit(EventMessageTypeEnum::NETWORK, action, id, BTreeMap::new(), details);
     }
 
-    /// An event about an image; `name` is how it was asked for.
+    /// An event about an image; `name` is the requested name.
     pub(in crate::engine::sim) fn emit_image(&mut self, id: &str, action: &str, name: &str) {
         let labels = self
             .objects

@@ -1,4 +1,4 @@
-//! Commands run in containers, by callers and by health checks.
+//! Commands in containers, of callers and of health checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::engine::{ExecInput, ExecRequest, ExecState, OutputChunk, OutputKind, 
 
 type Output = UnboundedSender<Result<OutputChunk>>;
 
-/// What a command takes to end after a signal.
+/// The time that a command needs to end after a signal.
 const END_TAKES: Duration = Duration::from_millis(5);
-/// Exit code of a command that TERM ended.
+/// The exit code of a command that TERM ended.
 const TERMINATED: i64 = 143;
 
 /// A command in a container.
@@ -36,10 +36,10 @@ pub(in crate::engine::sim) struct Exec {
     user: Option<String>,
     /// Only a kill ends it.
     is_deaf: bool,
-    /// Whoever began it was killed: nobody is left to end it.
+    /// The run that started it was killed, so nobody is left to end it.
     is_excused: bool,
     tty: bool,
-    /// Whether its end is settled: what comes on standard input no longer matters.
+    /// Whether its end is decided: later standard input no longer matters.
     answered: bool,
     output: Option<Output>,
 }
@@ -47,8 +47,8 @@ pub(in crate::engine::sim) struct Exec {
 /// The user id 0.
 const ROOT: &str = "0";
 
-/// Whom a command runs as: who is asked for, else the container's user, else root. The same user by
-/// name and by number is known of root alone; a group is left out.
+/// The user of a command: the requested one, else the container's user, else root. Only for root
+/// are the name and the number known to be the same; a group is ignored.
 fn user_of(asked: Option<&str>, of_container: Option<&str>) -> String {
     let given =
         [asked, of_container].into_iter().flatten().find(|user| !user.is_empty()).unwrap_or(ROOT);
@@ -57,7 +57,7 @@ fn user_of(asked: Option<&str>, of_container: Option<&str>) -> String {
 }
 
 impl State {
-    /// Begins a command for a caller: its id, and what it will write.
+    /// Starts a command for a caller. Returns its id, and its future output.
     pub fn open_exec(
         &mut self,
         wanted: &str,
@@ -88,7 +88,7 @@ impl State {
         Ok((id, receiver))
     }
 
-    /// The id of a new command, not begun yet.
+    /// The id of a new command that is not started yet.
     pub(in crate::engine::sim) fn create_exec(
         &mut self,
         container: &str,
@@ -145,7 +145,7 @@ impl State {
         );
     }
 
-    /// A command never ran: there is no event of its end.
+    /// A command never ran, so its end has no event.
     pub(in crate::engine::sim) fn forget_exec(&mut self, id: &str, code: i64) {
         if let Some(exec) = self.execs.get_mut(id) {
             exec.running = false;
@@ -154,7 +154,7 @@ impl State {
         }
     }
 
-    /// A container's process has ended, and all commands in it with it.
+    /// A container's process has ended, and so have all commands in it.
     pub(in crate::engine::sim) fn end_execs(&mut self, container: &str) {
         let running: Vec<String> = self
             .execs
@@ -167,8 +167,8 @@ impl State {
         }
     }
 
-    /// Has a begun command answered by its container's process. `stdin`: all of it, none while it
-    /// is open.
+    /// Passes a started command to its container's process. `stdin`: all of it, `None` while it is
+    /// open.
     pub(in crate::engine::sim) fn run_exec(
         &mut self,
         id: &str,
@@ -185,8 +185,8 @@ impl State {
         self.script(&container, request, stdin, move |state, answer| state.answer_exec(&id, answer))
     }
 
-    /// What a shell in the container does that sends a signal to the processes with this mark, as
-    /// far as its user may.
+    /// The effect of a shell in the container that sends a signal to the processes with this mark,
+    /// as far as its user may.
     fn signal_execs(
         &mut self,
         container: &str,
@@ -222,8 +222,7 @@ impl State {
         ExecAnswer::stdout(format!("{}\n", found.len()))
     }
 
-    /// The commands that spc began, that go on, and that nobody reads any more: each with its
-    /// container's name.
+    /// Running commands of spc that nobody reads any more, each with its container's name.
     pub(in crate::engine::sim) fn given_up_execs(&self) -> Vec<(String, String)> {
         let is_given_up = |exec: &&Exec| {
             let is_marked = exec.environment.iter().any(|entry| exec_processes::is_mark(entry));
@@ -248,7 +247,7 @@ impl State {
             .collect()
     }
 
-    /// Who began the commands was killed.
+    /// The run that started the commands was killed.
     pub(in crate::engine::sim) fn excuse_execs(&mut self) {
         self.execs.values_mut().for_each(|exec| exec.is_excused = true);
     }
@@ -258,12 +257,12 @@ impl State {
             exec.answered = true;
             exec.is_deaf = answer.is_deaf;
             if let Some(user) = answer.becomes.take() {
-                // Neither who began it nor root may look at it then.
+                // Then neither the user that started it nor root may see it.
                 exec.is_excused |= user != ROOT;
                 exec.user = Some(user);
             }
         }
-        // Newer engines tell "not found" from "not executable".
+        // Newer engines distinguish "not found" from "not executable".
         if answer.unrunnable
             && self.api >= MODERN_API
             && String::from_utf8_lossy(&answer.stdout).contains("not found")
@@ -294,12 +293,12 @@ impl State {
         let Some(exec) = self.execs.get(id).filter(|exec| exec.running) else { return };
         let kind = if exec.tty { OutputKind::Stdout } else { kind };
         if let Some(output) = exec.output.as_ref().filter(|_| !bytes.is_empty()) {
-            // Nobody may be reading any more; the command goes on all the same.
+            // Perhaps nobody reads any more; the command continues anyway.
             let _ = output.unbounded_send(Ok(OutputChunk { kind, bytes }));
         }
     }
 
-    /// Whether a command runs, and how it ended.
+    /// Whether a command is running, and how it ended.
     pub fn exec_state(&self, id: &str) -> Result<ExecState> {
         let exec = self
             .execs
@@ -309,7 +308,7 @@ impl State {
     }
 }
 
-/// A command as events name it: the program, a space, its arguments.
+/// A command in the form of events: the program, a space, its arguments.
 fn spoken(command: &[String]) -> String {
     let (program, arguments) = command
         .split_first()
@@ -317,11 +316,11 @@ fn spoken(command: &[String]) -> String {
     format!("{program} {}", arguments.join(" "))
 }
 
-/// Standard input of a command: what was written reaches the command when it is closed.
+/// The standard input of a command. The command gets it when it is closed.
 pub(in crate::engine::sim) struct SimInput {
     pub shared: Arc<SharedState>,
     pub exec: String,
-    /// The request, until standard input is closed.
+    /// The exec, until standard input is closed.
     pub request: Option<ExecRequest>,
     pub written: BytesMut,
 }

@@ -1,6 +1,6 @@
-//! Work that reports as it goes on: pulls, pushes, builds.
+//! Work with reports: pulls, pushes, builds.
 //!
-//! It is called off when nobody reads its reports any more, and broken off when the engine goes
+//! It is cancelled when nobody reads its reports any more, and broken off when the engine goes
 //! away.
 
 use std::collections::VecDeque;
@@ -13,10 +13,10 @@ use super::state::State;
 use super::timetable::Purpose;
 use crate::engine::Result;
 
-/// One report, and what is done for it.
+/// One report, and its effect.
 pub(in crate::engine::sim) type Step<T> = Box<dyn FnOnce(&mut State) -> Result<T> + Send>;
 
-/// Steps still to come, each a while after the one before. A step that fails is the last.
+/// The remaining steps, each some time after the one before. A step that fails is the last one.
 pub(in crate::engine::sim) struct Feed<T: Send + 'static> {
     sender: UnboundedSender<Result<T>>,
     steps: VecDeque<(Duration, Step<T>)>,
@@ -26,7 +26,7 @@ pub(in crate::engine::sim) struct Feed<T: Send + 'static> {
 impl<T: Send + 'static> Drop for Feed<T> {
     fn drop(&mut self) {
         if !self.ended {
-            // Whoever reads learns that more was to come.
+            // The reader learns that more was to come.
             let _ = self.sender.unbounded_send(Err(unreachable()));
         }
     }
@@ -38,7 +38,7 @@ pub(in crate::engine::sim) fn say<T: Send + 'static>(report: T) -> Step<T> {
 }
 
 impl State {
-    /// Begins the work; its reports.
+    /// Starts the work and returns its reports.
     pub fn feed<T: Send + 'static>(
         &mut self,
         steps: impl IntoIterator<Item = (Duration, Step<T>)>,
@@ -59,7 +59,7 @@ impl State {
             }
             let report = step(state);
             feed.ended = report.is_err();
-            // Whether it is read is looked at before the next step.
+            // Checks before the next step whether anyone reads.
             let _ = feed.sender.unbounded_send(report);
             if !feed.ended {
                 state.next_step(feed);

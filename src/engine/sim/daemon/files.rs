@@ -1,4 +1,4 @@
-//! Archives in and out of containers.
+//! Copies archives into and out of containers.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::state::State;
 use super::tree::{Tree, TreeEntry, normal};
 use crate::engine::Result;
 
-/// Where a path of a container really is.
+/// The real location of a path in a container.
 enum FileLocation {
     /// In the container's own layer, under this path.
     Layer(String),
@@ -77,7 +77,7 @@ impl State {
         })
     }
 
-    /// The engine mounts a container's volumes for the time of the work, and says so.
+    /// The engine mounts a container's volumes during the work, and sends events about it.
     fn with_volumes_mounted<T>(
         &mut self,
         id: &str,
@@ -94,7 +94,7 @@ impl State {
         result
     }
 
-    /// Writes a file from inside.
+    /// Writes a file from inside the container.
     pub(in crate::engine::sim) fn write_file(&mut self, id: &str, path: &str, content: Bytes) {
         let Ok(container) = self.container(id) else { return };
         match place(container, path) {
@@ -112,10 +112,10 @@ impl State {
         }
     }
 
-    /// The files as the engine's archives see them: what lies under a tmpfs included.
+    /// The files as the engine's archives see them, including those hidden by a tmpfs.
     fn archive_files(&self, container: &Container) -> Tree {
         let mut files = container.image_files.as_ref().clone();
-        // Mount points are made with the container, those of tmpfs at its first start.
+        // Mount points are created with the container, those of tmpfs at its first start.
         let started = container.started.is_some();
         for mount in container
             .mounts
@@ -140,7 +140,7 @@ fn missing(container: &str, path: &str) -> crate::engine::EngineError {
     refusal(404, format!("Could not find the file {path} in container {container}"))
 }
 
-/// The innermost mount that `path` is in.
+/// The innermost mount that contains `path`.
 fn mount_of<'a>(container: &'a Container, path: &str) -> Option<&'a ContainerMount> {
     let path = normal(path);
     let above: BTreeSet<&str> = ancestors(&path).collect();
@@ -151,7 +151,7 @@ fn mount_of<'a>(container: &'a Container, path: &str) -> Option<&'a ContainerMou
         .max_by_key(|mount| mount.destination.len())
 }
 
-/// `path` itself and every folder it is in, the root left out.
+/// `path` itself and all its parents, except the root.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(folder, _)| folder))
         .filter(|path| !path.is_empty())

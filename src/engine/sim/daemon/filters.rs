@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::errors::refusal;
 use crate::engine::{Filters, Result};
 
-/// Filters whose keys the list knows.
+/// Filters whose keys the list supports.
 pub(in crate::engine::sim) struct FilterSet<'a>(&'a Filters);
 
 impl<'a> FilterSet<'a> {
@@ -16,7 +16,7 @@ impl<'a> FilterSet<'a> {
         }
     }
 
-    /// The values of a key; none if the key is not filtered on.
+    /// The values of a key; empty if there is no filter for it.
     pub fn values(&self, key: &str) -> Option<&'a [String]> {
         self.0.get(key).map(Vec::as_slice).filter(|values| !values.is_empty())
     }
@@ -45,8 +45,7 @@ pub(in crate::engine::sim) fn label_matches(
     }
 }
 
-/// Part of the name. Of the regular expressions that Docker takes here, `^`, `$` and a leading `/?`
-/// are understood.
+/// A part of the name. Of Docker's regular expressions, `^`, `$` and a leading `/?` are supported.
 pub(in crate::engine::sim) fn name_matches(filter: &str, name: &str) -> bool {
     let (start, rest) = filter.strip_prefix('^').map_or((false, filter), |rest| (true, rest));
     let (end, rest) = rest.strip_suffix('$').map_or((false, rest), |rest| (true, rest));

@@ -1,8 +1,8 @@
-//! Health checks, on the very schedule dockerd runs them.
+//! Health checks, with exactly the schedule of dockerd.
 //!
-//! The first probe comes only after a whole interval; the next an interval after the last one
-//! ended. Failures in the start period do not count. From API 1.44 on the start period has an
-//! interval of its own.
+//! The first probe comes only after a whole interval; the next an interval after the end of the
+//! last one. Failures in the start period do not count. From API 1.44 on the start period has its
+//! own interval.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,13 +23,13 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const START_INTERVAL: Duration = Duration::from_secs(5);
 const RETRIES: i64 = 3;
-/// Results that inspect shows.
+/// The number of results in an inspect.
 const LOG_LENGTH: usize = 5;
-/// Output kept of one probe.
+/// How much output of one probe is kept.
 const OUTPUT_BYTES: usize = 4096;
-/// What Docker writes as the exit code of a probe that did not end by itself.
+/// Docker's exit code for a probe that did not end by itself.
 const NO_CODE: i64 = -1;
-/// The exit code Docker 20.10 reports of a probe that it ended itself, as measured.
+/// The exit code of Docker 20.10 for a probe that it ended itself, as measured.
 const KILLED_PROBE: i64 = 127;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ struct Probe {
     output: String,
 }
 
-/// What the engine knows of a container's health.
+/// The engine's knowledge about a container's health.
 #[derive(Debug, Clone)]
 pub(in crate::engine::sim) struct Health {
     status: Status,
@@ -56,7 +56,7 @@ pub(in crate::engine::sim) struct Health {
 }
 
 impl Health {
-    /// As another engine shows it; none where there is no check.
+    /// In the form of another engine; `None` without a check.
     pub fn found(health: Observed) -> Option<Self> {
         let status = match health {
             Observed::None => return None,
@@ -71,7 +71,7 @@ impl Health {
         self.status == Status::Healthy
     }
 
-    /// As after a test that passed.
+    /// The state after a passed test.
     pub fn pass(&mut self) {
         self.status = Status::Healthy;
         self.failing = 0;
@@ -86,7 +86,7 @@ impl Health {
         }
     }
 
-    /// As the list's text has it.
+    /// The form in the text of the list.
     pub fn words(&self) -> &'static str {
         match self.status {
             Status::Starting => "health: starting",
@@ -95,7 +95,7 @@ impl Health {
         }
     }
 
-    /// As inspect shows it.
+    /// The form in an inspect.
     pub fn shown(&self) -> models::Health {
         let status = match self.status {
             Status::Starting => HealthStatusEnum::STARTING,
@@ -116,7 +116,7 @@ impl Health {
     }
 }
 
-/// A container's effective check, its defaults filled in.
+/// A container's effective check, with defaults.
 struct Check {
     command: Vec<String>,
     interval: Duration,
@@ -146,7 +146,7 @@ impl Check {
         })
     }
 
-    /// How long after the last probe (or the start) the next one comes.
+    /// The time from the last probe (or the start) to the next one.
     fn pause(&self, ran: Duration, health: &Health) -> Duration {
         match self.start_interval {
             Some(interval) if ran < self.start_period && health.status == Status::Starting => {
@@ -157,7 +157,7 @@ impl Check {
     }
 }
 
-/// The command of a container's health test; none if it has no test.
+/// The command of a container's health check; `None` without one.
 pub(in crate::engine::sim) fn health_command(config: &ContainerConfig) -> Option<Vec<String>> {
     let (kind, words) = config.healthcheck.as_ref()?.test.as_deref()?.split_first()?;
     match kind.as_str() {
@@ -172,7 +172,7 @@ pub(in crate::engine::sim) fn health_command(config: &ContainerConfig) -> Option
 }
 
 impl Container {
-    /// What runs no longer is not healthy.
+    /// A container that no longer runs is not healthy.
     pub(in crate::engine::sim) fn end_health(&mut self) {
         if let Some(health) = &mut self.health {
             health.status = Status::Unhealthy;
@@ -181,7 +181,7 @@ impl Container {
 }
 
 impl State {
-    /// At a start: the health is open again, and the first probe is due after a pause.
+    /// At a start: the health is unknown again, and the first probe is due after a pause.
     pub(in crate::engine::sim) fn begin_health(&mut self, id: &str, starts: u64) {
         let api = self.api;
         let Ok(container) = self.container_mut(id) else { return };
@@ -189,7 +189,7 @@ impl State {
             container.health = None;
             return;
         };
-        // The results of earlier starts stay in sight.
+        // The results of earlier starts stay visible.
         let log = container.health.take().map(|health| health.log).unwrap_or_default();
         let health = Health { status: Status::Starting, failing: 0, log };
         let pause = check.pause(Duration::ZERO, &health);
@@ -214,7 +214,7 @@ impl State {
         });
     }
 
-    /// The probe is under way: it ends when its command does, or at its timeout.
+    /// The probe is running: it ends with its command, or at its timeout.
     fn end_probe_later(
         &mut self,
         id: &str,
@@ -242,7 +242,7 @@ impl State {
             };
             let probe = Probe { start, end: state.now, code, output };
             if late {
-                // The engine ends a probe that is late; its exit comes after the verdict.
+                // The engine ends a late probe; its exit comes after the verdict.
                 let code = if state.api >= MODERN_API { KILLED } else { KILLED_PROBE };
                 state.judge(&id, probe, retries);
                 state.end_exec(&exec, code);
@@ -254,7 +254,7 @@ impl State {
                 }
                 state.judge(&id, probe, retries);
             }
-            // Nobody asks for a probe's exec; thousands of them are not kept.
+            // Nobody needs a probe's exec later, so thousands of them are not kept.
             state.execs.remove(&exec);
             state.plan_probe(&id, starts);
             None
@@ -303,7 +303,7 @@ impl State {
     }
 }
 
-/// A time as Go writes it: `500ms`, `1m30s`.
+/// A duration in Go's form: `500ms`, `1m30s`.
 fn go_duration(time: Duration) -> String {
     if time < Duration::from_secs(1) {
         return format!("{}ms", time.as_millis());

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-/// Digits of an id that people are shown.
+/// The digits of an id for people.
 const SHORT: usize = 12;
 
-/// Gives out ids, one after the other.
+/// Generates ids.
 #[derive(Debug)]
 pub(in crate::engine::sim) struct Ids {
     seed: u64,
@@ -19,13 +19,13 @@ impl Ids {
         Self { seed, given: 0 }
     }
 
-    /// An id nobody has yet.
+    /// A new id.
     pub(in crate::engine::sim) fn next(&mut self) -> String {
         self.given += 1;
         digest([self.seed.to_le_bytes(), self.given.to_le_bytes()])
     }
 
-    /// A number larger than all before: the order in which things were made.
+    /// A number larger than all before: the order of creation.
     pub(in crate::engine::sim) fn serial(&mut self) -> u64 {
         self.given += 1;
         self.given
@@ -47,12 +47,12 @@ pub(in crate::engine::sim) fn digest(parts: impl IntoIterator<Item = impl AsRef<
     })
 }
 
-/// Whether this is a whole id: what the engine calls what nobody named.
+/// Whether this is a whole id: the engine's name for unnamed objects.
 pub(in crate::engine::sim) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The first twelve digits of an id, with or without `sha256:` in front.
+/// The first twelve digits of an id, with or without the prefix `sha256:`.
 pub(in crate::engine::sim) fn short(id: &str) -> &str {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
     digits.get(..SHORT).unwrap_or(digits)

@@ -1,4 +1,4 @@
-//! Address pools: which subnet a network gets, which address a container.
+//! Address pools: the subnets of networks, the addresses of containers.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,13 +14,13 @@ use crate::engine::{EngineError, Result};
 pub(in crate::engine::sim) struct Pool {
     pub subnet: Ipv4Net,
     pub gateway: Ipv4Addr,
-    /// Where addresses are taken from.
+    /// The range for new addresses.
     range: Ipv4Net,
-    /// Addresses promised to others.
+    /// Addresses that are reserved for others.
     reserved: BTreeSet<Ipv4Addr>,
 }
 
-/// Why a container cannot have the address it asks for.
+/// Why a container can't have the requested address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::sim) enum NoAddress {
     Taken,
@@ -35,7 +35,7 @@ impl Pool {
         Self { subnet, gateway, range: subnet, reserved: BTreeSet::new() }
     }
 
-    /// The address asked for, or the lowest free one.
+    /// The requested address, or the lowest free one.
     pub fn address(
         &self,
         wanted: Option<Ipv4Addr>,
@@ -52,8 +52,7 @@ impl Pool {
             Some(address) if free(&address) => Ok(address),
             Some(_) => Err(NoAddress::Taken),
             None => {
-                // Both are in order: those that are taken are passed over without a search for
-                // each.
+                // Both are in order, so used addresses are skipped without a search for each.
                 let mut passed = taken.range(self.range.network()..).peekable();
                 let mut untaken = |address: &Ipv4Addr| {
                     while passed.next_if(|taken| *taken < address).is_some() {}
@@ -69,12 +68,12 @@ impl Pool {
     }
 }
 
-/// The pools a network asks for; none if it leaves the choice to the engine.
+/// The requested pools of a network; `None` if the engine chooses.
 pub(in crate::engine::sim) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
     let mut pools: Vec<Pool> = Vec::new();
     for config in ipam.and_then(|ipam| ipam.config.as_ref()).into_iter().flatten() {
         let Some(text) = config.subnet.as_deref().filter(|text| !text.is_empty()) else { continue };
-        // What is not IPv4 is kept for inspect only.
+        // Other pools than IPv4 are kept only for inspect.
         if text.contains("::") {
             continue;
         }
@@ -87,7 +86,7 @@ pub(in crate::engine::sim) fn asked(ipam: Option<&Ipam>) -> Result<Vec<Pool>> {
             if !pool.subnet.contains(&pool.range) {
                 return Err(fails());
             }
-            // The gateway is taken from the range first of all.
+            // The gateway is taken from the range first.
             if pool.range.network() != pool.subnet.network() {
                 pool.gateway = pool.range.network();
             }
@@ -113,7 +112,7 @@ fn parsed(address: &str) -> Result<Ipv4Addr> {
     address.parse().map_err(|_| refusal(400, format!("invalid address {address}")))
 }
 
-/// The first of the engine's own pools that no network has: 172.17 to 172.31, then the sixteenths
+/// The first of the engine's own pools that no network uses: 172.17 to 172.31, then the sixteenths
 /// of 192.168.
 pub(in crate::engine::sim) fn free(taken: &[Ipv4Net]) -> Result<Pool> {
     let large = (17..=31).map(|second| (Ipv4Addr::new(172, second, 0, 0), 16));
@@ -132,7 +131,7 @@ pub(in crate::engine::sim) fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
     a.contains(&b) || b.contains(&a)
 }
 
-/// The subnet asked for is another network's.
+/// The requested subnet belongs to another network.
 pub(in crate::engine::sim) fn overlaps() -> EngineError {
     refusal(403, "Pool overlaps with other one on this address space")
 }

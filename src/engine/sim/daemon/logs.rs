@@ -1,4 +1,4 @@
-//! What containers wrote.
+//! The output of containers.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::engine::sim::behaviour::traffic::AnswerCounts;
 use crate::engine::{LOG_PART, LogsRequest, OutputChunk, OutputKind, Result};
 use crate::host::sim::{date, epoch};
 
-/// Logging drivers whose logs the engine can't read back.
+/// Log drivers whose logs the engine can't read.
 const UNREADABLE: [&str; 1] = ["none"];
 
 /// A message of a container's log.
@@ -21,18 +21,19 @@ const UNREADABLE: [&str; 1] = ["none"];
 pub(in crate::engine::sim) struct LogLine {
     at: Duration,
     kind: OutputKind,
-    /// With its line feed, if it has one.
+    /// With its line feed, if there is one.
     text: Bytes,
 }
 
-/// What a process wrote since its last line feed, and when its first part was cut off, if one was.
+/// Output of a process since its last line feed, and the time of the first part if one was split
+/// off.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine::sim) struct PartialLine {
     text: Vec<u8>,
     cut_at: Option<Duration>,
 }
 
-/// Who reads a log as it grows.
+/// The readers of a growing log.
 pub(in crate::engine::sim) struct Follower {
     container: String,
     request: LogsRequest,
@@ -40,8 +41,8 @@ pub(in crate::engine::sim) struct Follower {
 }
 
 impl PartialLine {
-    /// Takes what was written at `now`; the messages that makes: whole lines, and parts of long
-    /// ones, which have the time of the first.
+    /// Takes output at `now` and returns the resulting messages: whole lines, and parts of long
+    /// ones, which have the time of the first part.
     fn push(&mut self, now: Duration, kind: OutputKind, text: &[u8]) -> Vec<LogLine> {
         let mut messages = Vec::new();
         for piece in text.split_inclusive(|byte| *byte == b'\n') {
@@ -87,7 +88,8 @@ impl LogLine {
 }
 
 impl State {
-    /// A container writes `text`. It is in the log from its line feed on, as the engine reads it.
+    /// A container writes `text`. The log contains it from its line feed on, as the engine reads
+    /// it.
     pub fn log(&mut self, id: &str, kind: OutputKind, text: &str) {
         let now = self.now;
         let Ok(container) = self.container_mut(id) else { return };
@@ -110,7 +112,7 @@ impl State {
         });
     }
 
-    /// What was written so far and, where asked for, what comes until the container ends.
+    /// The output so far and, if requested, what follows until the container ends.
     pub fn read_log(
         &mut self,
         wanted: &str,
@@ -133,14 +135,14 @@ impl State {
             usize::try_from(tail).unwrap_or(usize::MAX).min(messages.len())
         });
         let (sender, receiver) = unbounded();
-        // The engine takes the tail first, and looks at the times then.
+        // The engine first selects the tail, and then applies the times.
         for message in
             messages[messages.len() - tail..].iter().filter(|message| message.is_in(&request))
         {
-            // The receiver is still here.
+            // The receiver still exists.
             let _ = sender.unbounded_send(Ok(message.chunk(&request)));
         }
-        // Of a container that is about to be restarted nothing is followed.
+        // The log of a container that is about to restart is not followed.
         if request.follow && container.phase == Phase::Running {
             let container = container.id.clone();
             self.followers.push(Follower { container, request, sender });
@@ -148,7 +150,7 @@ impl State {
         Ok(receiver)
     }
 
-    /// What a proxy wrote of the requests it passed on, as far as the request may ask for it.
+    /// The lines of a proxy about its requests, as far as the call may request them.
     fn access_log(&self, container: &Container, request: &LogsRequest) -> Vec<LogLine> {
         let time = |time: DateTime<Utc>| (time - epoch()).to_std().unwrap_or_default();
         let from = request.since.map_or(Duration::ZERO, time);
@@ -166,8 +168,7 @@ impl State {
         requests.iter().map(line).collect()
     }
 
-    /// A container's process has ended, and with it its last line and everybody's following of the
-    /// log.
+    /// A container's process has ended, and so have its last line and all followed logs.
     pub(in crate::engine::sim) fn end_log(&mut self, id: &str) {
         let now = self.now;
         for (at, kind) in [OutputKind::Stdout, OutputKind::Stderr].into_iter().enumerate() {

@@ -1,5 +1,4 @@
-//! Docker's own semantics: containers, images, networks, volumes, and what happens to them by
-//! itself as time passes.
+//! Docker's own semantics: containers, images, networks, volumes, and their changes over time.
 
 pub(super) mod containers;
 pub(super) mod errors;

@@ -1,5 +1,4 @@
-//! What is mounted into a container: binds, mounts, tmpfs and anonymous volumes, read as Docker
-//! reads them.
+//! The mounts of a container: binds, mounts, tmpfs and anonymous volumes, parsed as in Docker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +9,7 @@ use super::state::{Machine, State};
 use super::tree::normal;
 use crate::engine::{EngineError, Result};
 
-/// Where what is mounted comes from.
+/// The source of a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) enum Source {
     Volume {
@@ -19,7 +18,8 @@ pub(in crate::engine::sim) enum Source {
     },
     /// A path of the engine's machine.
     Bind(String),
-    /// Memory. `listed`: given as a mount, not in the list of tmpfs paths, and so shown by inspect.
+    /// Memory. `listed`: given as a mount, not in the list of tmpfs paths, so that inspect shows
+    /// it.
     Tmpfs {
         listed: bool,
     },
@@ -30,13 +30,13 @@ pub(in crate::engine::sim) enum Source {
 pub(in crate::engine::sim) struct ContainerMount {
     pub source: Source,
     pub destination: String,
-    /// As inspect shows it.
+    /// The form in an inspect.
     pub mode: String,
     pub writable: bool,
 }
 
 impl ContainerMount {
-    /// The volume's name, if it is one.
+    /// The volume's name, if it is a volume.
     pub fn volume(&self) -> Option<&str> {
         match &self.source {
             Source::Volume { name, .. } => Some(name),
@@ -44,7 +44,7 @@ impl ContainerMount {
         }
     }
 
-    /// As inspect and list show it; the list leaves a volume's source out.
+    /// The form in inspect and list; the list omits a volume's source.
     pub fn point(&self, listing: bool) -> Option<MountPoint> {
         let (typ, name, source, driver, propagation) = match &self.source {
             Source::Volume { name, .. } => {
@@ -68,12 +68,12 @@ impl ContainerMount {
     }
 }
 
-/// Where the engine keeps a volume's files.
+/// The folder where the engine keeps a volume's files.
 pub(in crate::engine::sim) fn mountpoint(volume: &str) -> String {
     format!("/var/lib/docker/volumes/{volume}/_data")
 }
 
-/// A mount asked for; a volume without a name is anonymous.
+/// A requested mount; a volume without a name is anonymous.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct MountRequest {
     pub source: MountRequestSource,
@@ -96,7 +96,7 @@ pub(in crate::engine::sim) enum MountRequestSource {
     },
 }
 
-/// All a container is to have mounted, in the order of their destinations.
+/// All mounts of a container, in the order of their destinations.
 pub(in crate::engine::sim) fn wanted(
     config: &ContainerConfig,
     host: &HostConfig,
@@ -243,7 +243,7 @@ fn checked_destination(path: &str, kind: &str) -> Result<String> {
 }
 
 impl State {
-    /// Makes what is asked for: volumes that are not there yet are created.
+    /// Creates the requested volumes that don't exist yet.
     pub(in crate::engine::sim) fn mount(
         &mut self,
         wanted: MountRequest,

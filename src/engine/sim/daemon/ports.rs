@@ -1,4 +1,4 @@
-//! Published ports: what a container publishes, and who has a port already.
+//! Published ports: the ports that a container publishes, and the holders of ports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -12,21 +12,21 @@ use super::state::State;
 use crate::engine::Result;
 use crate::engine::sim::MODERN_API;
 
-/// Where ports begin that are given to who asks for any.
+/// The beginning of the range of ports that the engine chooses.
 pub(in crate::engine::sim) const FIRST_FREE_PORT: u16 = 32768;
 
-/// A port of the machine that leads into a container.
+/// A port of the machine that leads to a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct PortPublication {
     /// `5432/tcp`
     pub inside: String,
-    /// The address as asked for; empty is all of them.
+    /// The requested address; empty means all of them.
     pub address: String,
     pub port: u16,
 }
 
 impl PortPublication {
-    /// An address of both where a listener of the other is in the way of this one.
+    /// An address that conflicts with a listener of the other one.
     fn meets(&self, other: &Self) -> Option<PortConflict> {
         if self.port != other.port || protocol(&self.inside) != protocol(&other.inside) {
             return None;
@@ -61,8 +61,8 @@ impl PortPublication {
     }
 }
 
-/// How two listeners are in each other's way. The engine's own books have one entry for each
-/// address; a wildcard beside an address is found only by the operating system.
+/// How two listeners conflict. The engine's own records have one entry for each address. Only the
+/// operating system finds a wildcard beside an address.
 enum PortConflict {
     SameAddress,
     Wildcard { own: String },
@@ -72,7 +72,7 @@ fn protocol(port: &str) -> &str {
     port.split_once('/').map_or("tcp", |(_, protocol)| protocol)
 }
 
-/// Refuses port numbers that are none.
+/// Rejects invalid port numbers.
 pub(in crate::engine::sim) fn check(host: &HostConfig) -> Result<()> {
     for (inside, bindings) in host.port_bindings.iter().flatten() {
         let number = inside.split('/').next().unwrap_or_default();
@@ -86,7 +86,7 @@ pub(in crate::engine::sim) fn check(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// The ports of the machine a binding accepts; none if any will do.
+/// The ports of the machine that a binding accepts; `None` if any port is accepted.
 fn range(binding: &PortBinding) -> Result<Option<RangeInclusive<u16>>> {
     let Some(text) = binding.host_port.as_deref().filter(|text| !matches!(*text, "" | "0")) else {
         return Ok(None);
@@ -99,8 +99,8 @@ fn range(binding: &PortBinding) -> Result<Option<RangeInclusive<u16>>> {
 }
 
 impl State {
-    /// At a start: takes the ports a container publishes. Only exposed ports are published, others
-    /// are passed over silently.
+    /// At a start: takes the ports that a container publishes. Only exposed ports are published,
+    /// others are silently skipped.
     pub(in crate::engine::sim) fn publish_ports(&mut self, id: &str) -> Result<()> {
         let modern = self.api >= MODERN_API;
         let container = self.container(id)?;
@@ -164,7 +164,7 @@ impl State {
         Err(refused)
     }
 
-    /// Why a port cannot be taken.
+    /// Why a port can't be taken.
     fn refused(&self, wanted: &PortPublication, taken: &[PortPublication]) -> Option<String> {
         let running =
             self.objects.containers.values().filter(|container| container.phase == Phase::Running);
@@ -224,14 +224,14 @@ fn asked(container: &Container) -> Vec<(String, PortBinding)> {
     all
 }
 
-/// `5432/tcp`, also where the protocol was left out.
+/// `5432/tcp`, also if the protocol is missing.
 fn exposed(container: &Container) -> BTreeSet<String> {
     let full =
         |port: &String| if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
     container.config.exposed_ports.iter().flatten().map(full).collect()
 }
 
-/// As inspect shows them; an exposed port that is not published has no bindings.
+/// The form in an inspect; an exposed port that is not published has no bindings.
 pub(in crate::engine::sim) fn port_map(container: &Container) -> PortMap {
     if container.phase != Phase::Running
         || container.endpoints.values().all(|endpoint| endpoint.joined.is_none())
@@ -245,7 +245,7 @@ pub(in crate::engine::sim) fn port_map(container: &Container) -> PortMap {
     exposed(container).into_iter().map(|port| (port.clone(), bindings.remove(&port))).collect()
 }
 
-/// As the list shows them.
+/// The form in the list.
 pub(in crate::engine::sim) fn port_summaries(container: &Container) -> Vec<PortSummary> {
     if container.phase != Phase::Running {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! All the engine knows, behind one lock that is never held over an await.
+//! The whole state of the engine, behind one lock that is never held over an await.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::engine::sim::behaviour::traffic::Flow;
 use crate::host::sim::date;
 use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
 
-/// What the engine's lists show.
+/// The content of the engine's lists.
 #[derive(Clone, Default)]
 pub(in crate::engine::sim) struct Objects {
     pub containers: Containers,
@@ -37,7 +37,7 @@ pub(in crate::engine::sim) struct Objects {
     pub volumes: BTreeMap<String, Volume>,
 }
 
-/// What is outside the engine on its machine.
+/// The rest of the engine's machine.
 pub(in crate::engine::sim) struct Machine {
     /// TCP ports that processes other than containers listen on.
     pub ports: BTreeSet<u16>,
@@ -52,16 +52,16 @@ pub(in crate::engine::sim) struct State {
     pub api: ApiVersion,
     /// Whether the engine answers.
     pub up: bool,
-    /// How often it was restarted: work of an earlier life is void.
+    /// The number of restarts: work from before a restart is void.
     pub life: u64,
     pub ids: Ids,
-    /// What happens in one order or the other.
+    /// Decides about the order of simultaneous events.
     pub random: SplitMix64,
     pub objects: Objects,
-    /// The objects before the last change, kept while a fault may ask for them.
+    /// The objects before the last change, kept while a fault may need them.
     pub before: Option<Objects>,
     pub execs: BTreeMap<String, Exec>,
-    /// Who waits for a container's next exit.
+    /// Those who wait for a container's next exit.
     pub on_exit: BTreeMap<String, Vec<OnExit>>,
     pub followers: Vec<Follower>,
     pub events: EventLog,
@@ -71,11 +71,11 @@ pub(in crate::engine::sim) struct State {
     pub builds: Builds,
     pub machine: Machine,
     pub traffic: Flow,
-    /// The next host port given to who asks for any.
+    /// The next host port that the engine chooses.
     pub next_port: u16,
-    /// Nothing can be written to its disk any more.
+    /// Its disk is full.
     pub is_disk_full: bool,
-    /// Sees every event when it happens.
+    /// Gets every event when it happens.
     pub observer: Option<Arc<dyn EventObserver>>,
 }
 
@@ -85,7 +85,7 @@ impl State {
         date(self.now)
     }
 
-    /// Does `work` after `delay`, unless the engine was restarted meanwhile.
+    /// Runs `work` after `delay`, unless the engine was restarted meanwhile.
     pub fn after(
         &mut self,
         delay: Duration,
@@ -98,7 +98,7 @@ impl State {
     }
 }
 
-/// The engine as its handles share it.
+/// The engine, shared by its handles.
 pub(in crate::engine::sim) struct SharedState {
     pub executor: Arc<SimTaskExecutor>,
     state: Mutex<State>,
@@ -109,12 +109,12 @@ impl SharedState {
         Self { executor, state: Mutex::new(state) }
     }
 
-    /// The state as it was last left; [`SharedState::with`] is what a call wants.
+    /// The state after the last call; calls use [`SharedState::with`].
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 
-    /// `work` on the state of this moment.
+    /// Runs `work` on the current state.
     pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         self.advance();
         let (result, waker) = {
@@ -128,7 +128,7 @@ impl SharedState {
         result
     }
 
-    /// Does everything that has come due, in order, each at its own time.
+    /// Runs everything that has become due, in order, each at its own time.
     pub fn advance(&self) {
         let now = self.executor.now();
         loop {

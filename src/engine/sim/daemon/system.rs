@@ -1,4 +1,4 @@
-//! What the engine says of itself.
+//! Information of the engine about itself.
 
 use bollard::models::{
     SystemInfo, SystemInfoCgroupDriverEnum, SystemVersion, SystemVersionComponents,
@@ -18,7 +18,7 @@ pub(super) const MEMORY_BYTES: i64 = 8 << 30;
 pub(super) const CPUS: u32 = 2;
 
 impl State {
-    /// A release whose API this is.
+    /// A release with this API.
     fn release(&self) -> &'static str {
         if self.api >= MODERN_API { "28.5.2" } else { "20.10.24" }
     }

@@ -1,7 +1,7 @@
-//! What happens on the engine by itself, and when: exits, probes, restarts, work under way.
+//! Future changes of the engine, with their times: exits, probes, restarts, running work.
 //!
-//! Every call first does what has come due. Between calls a background future wakes at the next
-//! due time, so that events come when they happen while everyone waits.
+//! Every call first runs everything that has become due. Between calls a background future wakes at
+//! the next due time, so that events come at their times while everyone waits.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -13,20 +13,20 @@ use std::time::Duration;
 use super::state::{SharedState, State};
 use crate::engine::sim::behaviour::process::Script;
 
-/// Without a call for this long, what only repeats (probes, a crash loop) no longer moves the
-/// clock: a run that waits for what can't come stalls instead of going on for ever.
+/// Without a call for this long, repeated work (probes, a crash loop) no longer moves the clock. So
+/// a run that waits for something impossible stalls, instead of continuing for ever.
 const IDLE: Duration = Duration::from_hours(3 * 24);
 
-/// Whether something on the timetable comes to an end by itself.
+/// Whether an item on the timetable comes to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::sim) enum Purpose {
-    /// Ends: an exit, an answer, a line of a log.
+    /// It ends: an exit, an answer, a line of a log.
     Once,
-    /// Leads to the same again: a health probe, a restart.
+    /// It leads to the same again: a health probe, a restart.
     Again,
 }
 
-/// Done under the engine's lock; a script it returns runs outside it.
+/// Runs under the engine's lock; a script that it returns runs outside of the lock.
 pub(in crate::engine::sim) type Work = Box<dyn FnOnce(&mut State) -> Option<Script> + Send>;
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Timetable {
         self.once += usize::from(purpose == Purpose::Once);
     }
 
-    /// Somebody asks the engine something.
+    /// A call to the engine.
     pub(in crate::engine::sim) fn called(&mut self, now: Duration) {
         self.last_call = now;
     }
@@ -62,7 +62,7 @@ impl Timetable {
         Some((at, work))
     }
 
-    /// Who has to be woken because something is due earlier than it knows.
+    /// The waker for items that are due earlier than expected.
     pub(in crate::engine::sim) fn late_waker(&mut self) -> Option<Waker> {
         let first = self.items.first_key_value()?.0.0;
         self.waiting
@@ -70,12 +70,13 @@ impl Timetable {
             .map(|(waker, _)| waker)
     }
 
-    /// When the background future has to wake; none while nothing that matters is due.
+    /// The next time at which the background future has to wake; `None` while nothing important is
+    /// due.
     fn wait(&mut self, now: Duration, waker: &Waker) -> Option<Duration> {
         let first = self.items.first_key_value().map(|((at, _), _)| *at);
         let idle = self.once == 0 && now > self.last_call + IDLE;
         let until = first.filter(|_| !idle);
-        // While idle a new item has to wake it, whenever that is due.
+        // While idle, a new item has to wake it, whenever it is due.
         self.waiting = Some((waker.clone(), until));
         until
     }
@@ -85,7 +86,7 @@ impl Timetable {
     }
 }
 
-/// Does what comes due, as it comes due; never ends.
+/// Runs everything when it becomes due; never ends.
 pub(in crate::engine::sim) async fn keep_time(shared: Arc<SharedState>) {
     let mut sleep = None;
     poll_fn(move |context| {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 
-/// The folders any Linux image but an empty one has.
+/// The folders of any Linux image that is not empty.
 const USUAL_FOLDERS: &[&str] = &[
     "/bin",
     "/dev",
@@ -43,22 +43,21 @@ enum Node {
     Symlink(String),
 }
 
-/// What is found at a path.
+/// The entry at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::sim) enum TreeEntry {
     Folder,
     File,
 }
 
-/// Files by their absolute path. The folders a file is in are there without being named; the root
-/// always is.
+/// Files by absolute path. The parents of a file exist implicitly; the root always exists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Tree {
     nodes: BTreeMap<String, Node>,
 }
 
 impl Tree {
-    /// A Linux root file system with nothing of its own in it.
+    /// An empty Linux root file system.
     pub fn linux() -> Self {
         Self {
             nodes: USUAL_FOLDERS.iter().map(|path| ((*path).to_owned(), Node::Folder)).collect(),
@@ -77,7 +76,7 @@ impl Tree {
         self.nodes.entry(normal(path)).or_insert(Node::Folder);
     }
 
-    /// Takes away what is at `path`, with all it holds.
+    /// Removes the entry at `path`, with everything in it.
     pub fn remove(&mut self, path: &str) {
         let path = normal(path);
         let below = format!("{}/", path.trim_end_matches('/'));
@@ -101,14 +100,14 @@ impl Tree {
         }
     }
 
-    /// All of `other` on top of what is here, moved to `at`.
+    /// Adds all of `other`, moved to `at`, on top of the existing files.
     pub fn overlay(&mut self, other: &Self, at: &str) {
         for (path, node) in &other.nodes {
             self.nodes.insert(normal(&format!("{at}/{path}")), node.clone());
         }
     }
 
-    /// What is at `path` and below, as a tree of its own.
+    /// The entry at `path` with everything below it, as a separate tree.
     pub fn subtree(&self, path: &str) -> Self {
         let path = normal(path);
         let here = self.nodes.get(&path).into_iter().map(|node| ("/".to_owned(), node.clone()));
@@ -131,7 +130,7 @@ impl Tree {
             .filter(|(at, _)| at.as_str() != "/")
     }
 
-    /// Unpacks a tar archive at `at`. Nothing is unpacked if the archive cannot be read.
+    /// Unpacks a tar archive at `at`. If the archive can't be read, nothing is unpacked.
     pub fn unpack(&mut self, at: &str, tar: &[u8]) -> io::Result<()> {
         let mut unpacked = Self::default();
         for entry in tar::Archive::new(tar).entries()? {
@@ -149,7 +148,7 @@ impl Tree {
                     let mut content = Vec::new();
                     entry.read_to_end(&mut content)?;
                     let header = entry.header();
-                    // A field left blank is a zero, as in Docker's reader.
+                    // An empty field counts as zero, as in Docker's reader.
                     let owner =
                         (header.uid().unwrap_or_default(), header.gid().unwrap_or_default());
                     Node::File { content: content.into(), mode: header.mode()?, owner }
@@ -161,8 +160,8 @@ impl Tree {
         Ok(())
     }
 
-    /// What is at `path` as a tar archive, named by the last part of the path; nothing if it is not
-    /// there.
+    /// The entry at `path` as a tar archive, named by the last part of the path; `None` if it does
+    /// not exist.
     pub fn pack(&self, path: &str) -> io::Result<Option<Bytes>> {
         if self.find(path).is_none() {
             return Ok(None);
@@ -215,7 +214,7 @@ fn append(archive: &mut tar::Builder<Vec<u8>>, name: &str, node: &Node) -> io::R
     }
 }
 
-/// `path` absolute, without doubled slashes, `.` and `..`.
+/// `path` as an absolute path, without double slashes, `.` and `..`.
 pub(in crate::engine::sim) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -1,4 +1,4 @@
-//! What containers use of the machine, and what is on the engine's disk.
+//! The resource usage of containers, and the disk usage of the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::state::{SharedState, State};
 use super::system::{CPUS, MEMORY_BYTES};
 use crate::engine::{DiskShare, DiskUsage, Result};
 
-/// How often the engine measures.
+/// The interval of measurements.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Readings of the container of that id: one after two measurements, or one after each.
+/// Readings of the container with this id: one after two measurements, or one after each.
 pub(in crate::engine::sim) fn readings(
     shared: Arc<SharedState>,
     id: String,
@@ -28,13 +28,13 @@ pub(in crate::engine::sim) fn readings(
     stream::try_unfold(begun, move |(shared, id, is_first)| async move {
         let is_up = shared.with(|state| state.is_up(&id));
         match (is_first, follow) {
-            // Of a container that does not run there is nothing to measure twice.
+            // A container that does not run needs no second measurement.
             (true, false) if is_up? => shared.executor.sleep(EVERY * 2).await,
             (true, _) => {}
             (false, false) => return Ok(None),
             (false, true) => shared.executor.sleep(EVERY).await,
         }
-        // The stream of a container that was removed ends.
+        // The stream ends when the container is removed.
         let reading = shared.with(|state| state.reading(&id));
         match reading {
             Err(_) if !is_first => Ok(None),
@@ -48,7 +48,7 @@ impl State {
         Ok(self.container(id)?.phase == Phase::Running)
     }
 
-    /// What a container uses now.
+    /// The current usage of a container.
     fn reading(&self, id: &str) -> Result<ContainerStatsResponse> {
         let container = self.objects.containers.get(id).ok_or_else(|| no_such_container(id))?;
         let about = ContainerStatsResponse {
@@ -93,7 +93,8 @@ impl State {
         })
     }
 
-    /// What is on the disk: images by their size, volumes and what containers wrote without one.
+    /// The disk usage: images by their size, volumes, and files that containers wrote without a
+    /// volume.
     pub(in crate::engine::sim) fn disk_usage(&self) -> DiskUsage {
         let containers = &self.objects.containers;
         let mut usage = DiskUsage::default();

@@ -1,7 +1,7 @@
-//! Volumes: idempotent to create, refused to remove while anybody has them mounted.
+//! Volumes: creating them is idempotent, and a mounted one can't be removed.
 //!
-//! A volume has a stamp that tells it from any other that ever had its name, and a count of the
-//! changes to its content: by these a test sees whether data was kept.
+//! A volume has a stamp that distinguishes it from all others that ever had its name, and a count
+//! of the changes of its content. With these a test can check whether data was kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::host::sim::date;
 
 const FILTERS: &[&str] = &["dangling", "driver", "label", "name"];
 
-/// From here on only a volume that is really made has a `create` event.
+/// From this version on only a newly created volume has a `create` event.
 const QUIET_CREATE: ApiVersion = ApiVersion { major: 1, minor: 42 };
 
 #[derive(Debug, Clone)]
@@ -28,12 +28,12 @@ pub(in crate::engine::sim) struct Volume {
     pub created: Duration,
     pub labels: BTreeMap<String, String>,
     pub options: BTreeMap<String, String>,
-    /// Which volume of that name it is.
+    /// The identity of the volume.
     pub stamp: u64,
-    /// How often its content was changed.
+    /// The number of changes of its content.
     pub writes: u64,
     pub files: Tree,
-    /// The most running containers that ever had it mounted to write at once.
+    /// The most running containers that had it mounted writable at the same time.
     pub most_writers: usize,
 }
 
@@ -45,8 +45,8 @@ impl Volume {
         Some(option("device")).filter(|device| binds && !device.is_empty())
     }
 
-    /// What the volume stands for: a folder of the machine or a share of another; nothing where the
-    /// engine keeps it.
+    /// What the volume stands for: a folder of the machine or a share of another one; `None` if the
+    /// engine stores it.
     pub(in crate::engine::sim) fn elsewhere(&self) -> Option<String> {
         let option = |key: &str| self.options.get(key).map_or("", String::as_str);
         match option("type") {
@@ -109,7 +109,7 @@ impl Objects {
 }
 
 impl State {
-    /// The volume of that name, made if it is not there.
+    /// The volume with this name; created if it does not exist.
     pub fn create_volume(&mut self, body: VolumeCreateRequest) -> Result<VolumeModel> {
         match body.driver.as_deref() {
             None | Some("" | "local") => {}
@@ -131,7 +131,7 @@ impl State {
         self.objects.inspect_volume(&name)
     }
 
-    /// The name of a volume that is there now; one without a name gets an id for it.
+    /// The name of an existing volume; one without a name gets a generated id as name.
     pub(in crate::engine::sim) fn ensure_volume(
         &mut self,
         name: Option<String>,
@@ -163,8 +163,8 @@ impl State {
         Ok(name)
     }
 
-    /// Mounts the folders that volumes of a container bind: they have to be there, and a relative
-    /// one begins at the engine's own folder.
+    /// Mounts the folders that volumes of a container bind: they have to exist, and a relative one
+    /// starts at the engine's own folder.
     pub(in crate::engine::sim) fn mount_volumes(&self, id: &str) -> Result<()> {
         let mounts = self.container(id)?.mounts.iter().filter_map(|mount| mount.volume());
         for volume in mounts.filter_map(|name| self.objects.volumes.get(name)) {
@@ -233,7 +233,7 @@ impl State {
         self.emit_volume(volume, "unmount", &[("container", container), ("driver", "local")]);
     }
 
-    /// An empty volume takes over what the image has where it is mounted.
+    /// Copies the image's content at the mount point into an empty volume.
     pub(in crate::engine::sim) fn fill_volume(&mut self, name: &str, files: &Tree) {
         if let Some(volume) = self
             .objects
@@ -258,8 +258,8 @@ impl State {
         }
     }
 
-    /// After a start: how many running containers may write now to each volume of the one that was
-    /// started.
+    /// After a start: counts for each of its volumes how many running containers may write to it
+    /// now.
     pub(in crate::engine::sim) fn count_writers(&mut self, started: &str) {
         let own: BTreeSet<&str> =
             self.objects.containers.get(started).into_iter().flat_map(written).collect();
@@ -292,7 +292,7 @@ fn written(container: &Container) -> impl Iterator<Item = &str> {
     container.mounts.iter().filter(|mount| mount.writable).filter_map(|mount| mount.volume())
 }
 
-/// What the driver `local` takes, and needs.
+/// The options that the driver `local` accepts and requires.
 fn checked_options(name: &str, options: &BTreeMap<String, String>) -> Result<()> {
     if let Some(unknown) =
         options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device" | "size"))

@@ -1,4 +1,4 @@
-//! Faults as a script writes them: a call, which one of it, an effect by its name.
+//! The text form of faults in scripts: a call, its position, an effect.
 
 use super::{Fault, FaultEffect, FaultPoint};
 use crate::engine::Method;
@@ -8,10 +8,10 @@ use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
 use crate::model::time::parse_duration;
 
-/// Stands for a call of any method.
+/// Means a call of any method.
 const ANY: &str = "any";
 
-/// The effects by name; `slow` has a time after it.
+/// The effects by name; a duration follows `slow`.
 const EFFECTS: [&str; 11] = [
     "404",
     "409",
@@ -33,8 +33,8 @@ impl Fault {
     /// `engine_restart` and `events_end`.
     ///
     /// # Errors
-    /// An unknown call or effect, a call that is none, or an effect that such a call can't meet: of
-    /// kind `usage`.
+    /// Fails with the kind `usage` for an unknown call or effect, a position that doesn't exist, or
+    /// an effect that such a call can't have.
     pub fn parse(on: &str, nth: u64, effect: &str) -> Result<Self, Failure> {
         if nth == 0 {
             return Err(Failure::usage("A fault at call 0 never comes: calls count from 1"));
@@ -74,7 +74,7 @@ impl FaultEffect {
     /// An effect by its name: `500`, `slow 5s`.
     ///
     /// # Errors
-    /// An unknown name, or a time that is none: of kind `usage`.
+    /// Fails with the kind `usage` for an unknown name or a wrong duration.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let (word, rest) = text
             .trim()

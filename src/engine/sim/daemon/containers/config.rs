@@ -1,4 +1,4 @@
-//! What a container is really made with: the request, completed by its image.
+//! The effective configuration of a container: the request, completed by its image.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +16,9 @@ use crate::model::spec::log_options;
 /// The shortest interval or timeout of a health check.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The request's configuration with what it leaves open taken from the image, as Docker does it.
+/// The request's configuration, with missing values from the image, as in Docker.
 ///
-/// The image's `SHELL` is not inherited: the engine runs a `CMD-SHELL` test with `/bin/sh` whatever
-/// the image says.
+/// The image's `SHELL` is not inherited: the engine always runs a `CMD-SHELL` test with `/bin/sh`.
 pub(super) fn merge(body: &ContainerCreateBody, image: &ImageConfig) -> ContainerConfig {
     let mut merged = ContainerConfig {
         hostname: body.hostname.clone(),
@@ -62,7 +61,7 @@ pub(super) fn merge(body: &ContainerCreateBody, image: &ImageConfig) -> Containe
         stop_timeout: body.stop_timeout,
         shell: given(body.shell.as_ref()),
     };
-    // An entrypoint of the request's own hides the image's command.
+    // An entrypoint in the request hides the image's command.
     if merged.entrypoint.as_ref().is_none_or(Vec::is_empty) {
         if merged.cmd.is_none() {
             merged.cmd = given(image.cmd.as_ref());
@@ -71,7 +70,7 @@ pub(super) fn merge(body: &ContainerCreateBody, image: &ImageConfig) -> Containe
             merged.entrypoint.clone_from(&image.entrypoint);
         }
     }
-    // `[""]` is how the image's entrypoint is taken away.
+    // `[""]` removes the image's entrypoint.
     merged.entrypoint = given(merged.entrypoint.as_ref()).filter(|words| words.as_slice() != [""]);
     merged
 }
@@ -89,11 +88,11 @@ fn union(own: Option<&Vec<String>>, image: Option<&Vec<String>>) -> Option<Vec<S
     (!all.is_empty()).then(|| all.into_iter().cloned().collect())
 }
 
-/// The request's variables, then those of the image it does not set.
+/// The request's variables, then those of the image that the request does not set.
 fn environment(own: &[String], image: &[String]) -> Vec<String> {
     let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
     let set: BTreeSet<String> = own.iter().map(|entry| name(entry)).collect();
-    // A name without `=` unsets.
+    // A name without `=` removes the variable.
     let kept = own.iter().filter(|entry| entry.contains('='));
     kept.chain(image.iter().filter(|entry| !set.contains(&name(entry)))).cloned().collect()
 }
@@ -111,7 +110,7 @@ fn health(own: Option<&HealthConfig>, image: Option<&HealthConfig>) -> Option<He
     })
 }
 
-/// Refuses what Docker refuses before it looks at anything else.
+/// Rejects what Docker rejects before anything else.
 pub(super) fn check(body: &ContainerCreateBody) -> Result<()> {
     if let Some(health) = &body.healthcheck {
         check_health(health)?;

@@ -22,7 +22,7 @@ use crate::engine::sim::daemon::{mounts, ports};
 const SHARED_MEMORY_BYTES: i64 = 64 << 20;
 
 impl State {
-    /// Creates a container; an empty `name` gets one made up.
+    /// Creates a container; an empty `name` is replaced by a generated one.
     pub fn create_container(
         &mut self,
         name: &str,
@@ -96,7 +96,7 @@ impl State {
             ends_for_good: false,
             published: Vec::new(),
             health: None,
-            // Which behaviour it has is decided at each start.
+            // Each start decides about its behaviour.
             process: Arc::default(),
             layer: Tree::default(),
             log: Vec::new(),
@@ -108,7 +108,7 @@ impl State {
         Ok(ContainerCreateResponse { id, warnings: Vec::new() })
     }
 
-    /// Refuses a name that another container has.
+    /// Rejects a name that another container has.
     pub(super) fn free_name(&self, name: &str) -> Result<()> {
         let Some(holder) = self.objects.containers.named(name) else { return Ok(()) };
         let words = "You have to remove (or rename) that container to be able to reuse that name";
@@ -158,7 +158,7 @@ impl State {
         host
     }
 
-    /// The networks a container is to be on: those it names, else the one of its network mode.
+    /// The networks of a new container: those in the request, else that of its network mode.
     fn endpoints(
         &self,
         host: &HostConfig,
@@ -178,7 +178,7 @@ impl State {
         if asked.is_empty() {
             let name = match mode.as_str() {
                 "default" => BRIDGE.to_owned(),
-                // By name, also where an id was given.
+                // By name, even if an id was given.
                 mode => self
                     .objects
                     .find_network(mode)
@@ -195,7 +195,7 @@ impl State {
             .into_iter()
             .map(|(given, settings)| (name(given), Endpoint::asked(settings)))
             .collect();
-        // Older engines take note of anything, and fail at the start.
+        // Older engines accept anything, and fail at the start.
         if self.api >= MODERN_API {
             for (name, endpoint) in &endpoints {
                 let Ok(network) = self.objects.find_network(name) else { continue };
@@ -208,8 +208,8 @@ impl State {
         Ok(endpoints)
     }
 
-    /// The mounts of the containers named in `volumes_from` (`name` or `name:ro`), where nothing is
-    /// mounted yet.
+    /// The mounts of the containers in `volumes_from` (`name` or `name:ro`), at paths without a
+    /// mount.
     fn inherit_mounts(
         &self,
         host: &HostConfig,
@@ -230,7 +230,7 @@ impl State {
     }
 }
 
-/// A name as Docker accepts it, without the slash; none if it is empty.
+/// A name that Docker accepts, without the slash; `None` if it is empty.
 pub(super) fn checked_name(name: &str) -> Result<Option<String>> {
     let plain = name.strip_prefix('/').unwrap_or(name);
     if plain.is_empty() {

@@ -1,4 +1,4 @@
-//! A container as inspect shows it.
+//! The inspect of a container.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::engine::sim::daemon::state::State;
 use crate::engine::{ApiVersion, Result};
 use crate::host::sim::date;
 
-/// What Docker writes for a time that has not been.
+/// Docker's form of a time that is not set.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 impl State {
-    /// All that is known of a container.
+    /// Everything that is known about a container.
     pub fn inspect_container(&self, wanted: &str) -> Result<ContainerInspectResponse> {
         let container = self.objects.find_container(wanted)?;
         let mut command = container.command().into_iter().map(str::to_owned);
@@ -82,7 +82,7 @@ impl Container {
         }
     }
 
-    /// The networks it is on, as inspect and list show them.
+    /// Its networks, for inspect and list.
     pub(super) fn networks(&self, api: ApiVersion) -> HashMap<String, EndpointSettings> {
         let modern = api >= MODERN_API;
         self.endpoints
@@ -92,7 +92,7 @@ impl Container {
     }
 }
 
-/// A time as Go writes it: without the zeros that the fraction of a second ends in.
+/// A time in Go's form: without trailing zeros in the fraction of a second.
 fn written(time: DateTime<Utc>) -> String {
     let text = time.to_rfc3339_opts(SecondsFormat::Nanos, true);
     format!("{}Z", text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.'))

@@ -1,4 +1,4 @@
-//! Starting, exiting, and starting again by policy.
+//! Starts, exits, and restarts by policy.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::engine::{EngineError, Result};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
-/// Having run this long, a container is not in a crash loop.
+/// A container that has run for this long is not in a crash loop.
 const SETTLED: Duration = Duration::from_secs(10);
-/// What the engine needs to start a container, as measured.
+/// The time that the engine needs to start a container, as measured.
 pub(in crate::engine::sim) const START_TAKES: Duration = Duration::from_millis(130);
 
 /// Exit code of a container killed by the engine.
@@ -28,7 +28,7 @@ const START_FAILED: i64 = 128;
 pub(in crate::engine::sim) struct Exit {
     pub code: i64,
     pub out_of_memory: bool,
-    /// The engine goes down: nothing is started again now.
+    /// The engine goes down: nothing is restarted now.
     pub engine_ends: bool,
 }
 
@@ -39,7 +39,7 @@ impl Exit {
 }
 
 impl State {
-    /// Starts a container by hand; false if it runs already.
+    /// Starts a container by hand; false if it already runs.
     pub fn start_container(&mut self, id: &str) -> Result<bool> {
         let container = self.container_mut(id)?;
         if container.is_running() {
@@ -74,7 +74,7 @@ impl State {
             container.published.clear();
             container.error.clone_from(&error.message);
             container.exit_code = code;
-            // A restart by policy that fails ends the restarting.
+            // A failed restart by policy ends the restarts.
             if container.phase == Phase::Restarting {
                 container.phase = Phase::Exited;
             }
@@ -100,14 +100,14 @@ impl State {
         Ok(())
     }
 
-    /// What the runtime itself refuses.
+    /// Rejections of the runtime itself.
     fn exec_process(&self, id: &str) -> Result<()> {
         let Some(words) = &self.container(id)?.process.cannot_start else { return Ok(()) };
         let prefix = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process";
         Err(refusal(400, format!("{prefix}: {words}: unknown")))
     }
 
-    /// Puts what the process will do by itself on the timetable.
+    /// Puts the future behaviour of the process on the timetable.
     fn begin_process(&mut self, id: &str, starts: u64) {
         let Ok(container) = self.container(id) else { return };
         let process = container.process.clone();
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// Its process has ended.
+    /// The process has ended.
     pub fn exited(&mut self, id: &str, exit: Exit) {
         let Exit { code, out_of_memory, engine_ends } = exit;
         self.end_execs(id);
@@ -161,8 +161,8 @@ impl State {
         }
         let (starts, backoff) = (container.starts, container.backoff);
         let removes = container.host.auto_remove == Some(true);
-        // Newer engines tell who waits for the end, and say it, in either order: `stop` may come
-        // before `die`.
+        // Newer engines notify waiters and send the event in either order: `stop` may come before
+        // `die`.
         let notified_first = self.api >= MODERN_API && self.random.below(2) == 0;
         if notified_first {
             self.notify_waiters(id, code);
@@ -181,7 +181,7 @@ impl State {
         }
     }
 
-    /// Who waits for the container's end hears of it.
+    /// Notifies those who wait for the container's end.
     pub(in crate::engine::sim) fn notify_waiters(&mut self, id: &str, code: i64) {
         for waiter in self.on_exit.remove(id).unwrap_or_default() {
             waiter(self, code);
@@ -195,14 +195,14 @@ impl State {
                 container.phase == Phase::Restarting && container.starts == starts
             });
             if waits {
-                // A failed start is written down in the container; nobody waits for the answer.
+                // A failed start is recorded in the container; nobody waits for the answer.
                 let _ = state.run(&id);
             }
             None
         });
     }
 
-    /// The volumes a container has mounted: name, where, whether writable.
+    /// The mounted volumes of a container: name, path, whether writable.
     pub(in crate::engine::sim) fn mounted_volumes(&self, id: &str) -> Vec<(String, String, bool)> {
         let mounts =
             self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
@@ -213,7 +213,7 @@ impl State {
             .collect()
     }
 
-    /// The engine is away for `down`; calls under way and streams break.
+    /// The engine is away for `down`; running calls and streams break.
     pub fn restart(&mut self, down: Duration) {
         self.on_exit.clear();
         let again = self.end_all();
@@ -228,8 +228,7 @@ impl State {
         });
     }
 
-    /// The engine goes down, and its containers with it. Answers those to be started when it is
-    /// back.
+    /// The engine goes down, with its containers. Returns those that start when it is back.
     fn end_all(&mut self) -> Vec<String> {
         let back = |container: &&Container| match policy(container) {
             RestartPolicyNameEnum::ALWAYS => container.starts > 0,
@@ -262,10 +261,10 @@ impl State {
         again
     }
 
-    /// After the engine's restart: starts those again whose policy says so.
+    /// After the restart of the engine: starts the containers whose policy says so.
     fn start_all(&mut self, ids: &[String]) {
         for id in ids {
-            // A start that fails is written down in the container.
+            // A failed start is recorded in the container.
             let _ = self.start_container(id);
         }
     }
@@ -310,7 +309,7 @@ fn next_backoff(before: Duration, ran: Duration) -> Duration {
     }
 }
 
-/// The runtime's refusal of a container's networks, in the words of the engine's version.
+/// The runtime's error about a container's networks, in the words of the engine's version.
 pub(in crate::engine::sim) fn networking_failed(modern: bool, error: EngineError) -> EngineError {
     if modern {
         EngineError {

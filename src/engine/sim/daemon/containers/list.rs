@@ -1,4 +1,4 @@
-//! Containers as the list shows them, and its filters.
+//! The list of containers, and its filters.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const STATES: &[&str] =
 const HEALTHS: &[&str] = &["healthy", "none", "starting", "unhealthy"];
 
 impl Objects {
-    /// The newest first; only running ones unless `all` or a state is asked for.
+    /// The newest first; only running ones unless `all` or a state is requested.
     pub fn list_containers(
         &self,
         all: bool,
@@ -47,7 +47,7 @@ impl Objects {
     }
 
     fn summary(&self, container: &Container, api: ApiVersion, now: Duration) -> ContainerSummary {
-        // An image whose name has gone to another is shown by its id.
+        // If an image's name now denotes another one, its id is shown.
         let named =
             self.find_image(&container.image).is_ok_and(|image| image.id == container.image_id);
         ContainerSummary {
@@ -76,7 +76,7 @@ impl Objects {
     }
 }
 
-/// A word of a command as the list writes it.
+/// A word of a command in the list's form.
 fn quoted(word: &str) -> String {
     if word.contains(' ') { format!("'{}'", word.replace('\'', "\\'")) } else { word.to_owned() }
 }
@@ -84,7 +84,7 @@ fn quoted(word: &str) -> String {
 struct Filter<'a> {
     wanted: FilterSet<'a>,
     exited: Option<Vec<i64>>,
-    /// Images asked for as ancestors.
+    /// The images of an ancestor filter.
     images: Option<Vec<String>>,
     before: Option<u64>,
     since: Option<u64>,

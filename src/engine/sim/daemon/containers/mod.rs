@@ -1,4 +1,4 @@
-//! Containers: what is known of one, and how it is found.
+//! Containers: their data, and lookups.
 
 pub(in crate::engine::sim) mod config;
 pub(in crate::engine::sim) mod create;
@@ -28,15 +28,15 @@ use super::tree::Tree;
 use crate::engine::Result;
 use crate::engine::sim::behaviour::process::Process;
 
-/// Done when a container's process has exited, with its exit code.
+/// Called with the exit code when a container's process has exited.
 pub(in crate::engine::sim) type OnExit = Box<dyn FnOnce(&mut State, i64) + Send>;
 
-/// Where a container is in its life.
+/// The phase of a container's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine::sim) enum Phase {
     Created,
     Running,
-    /// Exited; its restart policy starts it again soon.
+    /// Exited; its restart policy will start it again soon.
     Restarting,
     Exited,
 }
@@ -44,16 +44,16 @@ pub(in crate::engine::sim) enum Phase {
 #[derive(Clone)]
 pub(in crate::engine::sim) struct Container {
     pub id: String,
-    /// Order of creation.
+    /// The order of creation.
     pub serial: u64,
     /// Without a slash.
     pub name: String,
     pub created: Duration,
-    /// The image as it was asked for.
+    /// The requested image.
     pub image: String,
     pub image_id: String,
     pub image_files: Arc<Tree>,
-    /// What it was created with, merged with the image's.
+    /// Its configuration, merged with the image's.
     pub config: models::ContainerConfig,
     pub host: models::HostConfig,
     pub labels: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ pub(in crate::engine::sim) struct Container {
     /// By the network's name.
     pub endpoints: BTreeMap<String, Endpoint>,
     pub phase: Phase,
-    /// How often it was started: what an earlier start left on the timetable is void.
+    /// The number of starts: entries of an earlier start on the timetable are void.
     pub starts: u64,
     pub started: Option<Duration>,
     pub finished: Option<Duration>,
@@ -69,31 +69,31 @@ pub(in crate::engine::sim) struct Container {
     /// Why its last start failed.
     pub error: String,
     pub out_of_memory: bool,
-    /// Restarts by its policy since it was last started by hand.
+    /// Restarts by its policy since the last start by hand.
     pub restarts: i64,
     pub backoff: Duration,
-    /// It ended when the disk was full: Docker 20.10 writes no new entry for its list, and
-    /// inspecting it tells the truth.
+    /// It ended while the disk was full. Docker 20.10 then keeps the old entry in its list, but an
+    /// inspect shows the real state.
     pub is_listed_as_running: bool,
-    /// Stopped or killed by hand since it was last started.
+    /// Stopped or killed by hand since its last start.
     pub stopped_by_hand: bool,
-    /// Its next exit is its last, whatever its policy.
+    /// It will not be restarted after its next exit, whatever its policy is.
     pub ends_for_good: bool,
     pub published: Vec<PortPublication>,
     pub health: Option<Health>,
     pub process: Arc<Process>,
-    /// What was written into it, on top of the image.
+    /// Files that were written into it, on top of the image.
     pub layer: Tree,
     pub log: Vec<LogLine>,
-    /// What its process wrote since the last line feed, to standard output and to standard error.
+    /// Output of its process since the last line feed, on standard output and on standard error.
     pub unfinished: [PartialLine; 2],
-    /// The signals it was sent, oldest first.
+    /// The signals that it got, oldest first.
     pub signals: Vec<String>,
 }
 
 impl Container {
-    /// Whether the engine calls it running, which includes waiting for a restart.
-    /// Its phase as the list has it.
+    /// Whether the engine calls it running, which includes waiting for a restart. Its phase for the
+    /// list.
     pub fn listed_phase(&self) -> Phase {
         if self.is_listed_as_running { Phase::Running } else { self.phase }
     }
@@ -102,27 +102,27 @@ impl Container {
         matches!(self.phase, Phase::Running | Phase::Restarting)
     }
 
-    /// A number for its main process; 0 if there is none.
+    /// The id of its main process; 0 if there is none.
     pub fn pid(&self) -> i64 {
         let made_up = 1000 + 100 * self.serial + self.starts;
         if self.phase == Phase::Running { i64::try_from(made_up).unwrap_or(i64::MAX) } else { 0 }
     }
 
-    /// Entrypoint and command: what its main process runs.
+    /// Entrypoint and command of its main process.
     pub fn command(&self) -> Vec<&str> {
         let parts = [&self.config.entrypoint, &self.config.cmd];
         parts.into_iter().flatten().flatten().map(String::as_str).collect()
     }
 }
 
-/// All containers, by id; a name's container and a network's addresses are found without looking at
-/// each.
+/// All containers, by id. The container with a name, and the addresses of a network, are found
+/// without a search.
 #[derive(Clone, Default)]
 pub(in crate::engine::sim) struct Containers {
     all: BTreeMap<String, Container>,
     /// Name → id.
     names: BTreeMap<String, String>,
-    /// Network's id → the addresses that containers have on it.
+    /// Id of a network → the addresses of containers on it.
     addresses: BTreeMap<String, BTreeSet<Ipv4Addr>>,
 }
 
@@ -148,13 +148,13 @@ impl Containers {
         }
     }
 
-    /// Its name is changed by [`Containers::rename`] alone, what it is connected to by
+    /// Only [`Containers::rename`] changes its name, and its connections only
     /// [`Containers::change_endpoints`].
     pub fn get_mut(&mut self, id: &str) -> Option<&mut Container> {
         self.all.get_mut(id)
     }
 
-    /// Nobody else has the new name.
+    /// The caller makes sure that the new name is free.
     pub fn rename(&mut self, id: &str, name: String) {
         if let Some(container) = self.all.get_mut(id) {
             self.names.remove(&container.name);
@@ -163,7 +163,7 @@ impl Containers {
         }
     }
 
-    /// Changes what a container is connected to.
+    /// Changes the connections of a container.
     pub fn change_endpoints<T>(
         &mut self,
         id: &str,
@@ -191,7 +191,7 @@ impl Containers {
         }
     }
 
-    /// The addresses that containers have on a network.
+    /// The addresses of containers on a network.
     pub fn addresses_on(&self, network: &str) -> Option<&BTreeSet<Ipv4Addr>> {
         self.addresses.get(network)
     }
@@ -225,7 +225,7 @@ impl Objects {
 }
 
 impl State {
-    /// The id of a container that is there.
+    /// The id of an existing container.
     pub fn container_id(&self, wanted: &str) -> Result<String> {
         self.objects.find_container(wanted).map(|container| container.id.clone())
     }
@@ -240,7 +240,7 @@ impl State {
         self.objects.containers.get_mut(id).ok_or_else(|| no_such_container(id))
     }
 
-    /// Whether the container runs in the very start that `starts` counted.
+    /// Whether the container is still in the start that `starts` counted.
     pub fn runs(&self, id: &str, starts: u64) -> bool {
         self.objects.containers.get(id).is_some_and(|container| {
             container.phase == Phase::Running && container.starts == starts

@@ -1,4 +1,4 @@
-//! Removing and renaming containers, and what runs in them.
+//! Removes and renames containers, and lists their processes.
 
 use bollard::models::RestartPolicy;
 
@@ -15,7 +15,7 @@ use crate::engine::{ProcessTable, Result};
 const TOP_TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
 
 impl State {
-    /// Removes it; `volumes`: also the anonymous volumes that nobody else has mounted.
+    /// Removes it; with `volumes` also the anonymous volumes that no other container mounts.
     pub fn remove_container(&mut self, wanted: &str, force: bool, volumes: bool) -> Result<()> {
         let id = self.container_id(wanted)?;
         let container = self.container(&id)?;
@@ -31,7 +31,7 @@ impl State {
             Phase::Restarting => self.give_up_restarting(&id),
             Phase::Created | Phase::Exited => {}
         }
-        // One that removes itself is gone by now.
+        // A container that removes itself is gone by now.
         if self.objects.containers.contains_key(&id) {
             self.destroy_container(&id, volumes);
         }
@@ -53,7 +53,7 @@ impl State {
         refusal(409, words)
     }
 
-    /// Takes it away, whatever it is doing.
+    /// Removes it in any state.
     pub(super) fn destroy_container(&mut self, id: &str, volumes: bool) {
         if volumes {
             for volume in self.anonymous_volumes(id) {
@@ -66,7 +66,7 @@ impl State {
         self.end_log(id);
     }
 
-    /// Its anonymous volumes that no other container has mounted.
+    /// Its anonymous volumes that no other container mounts.
     fn anonymous_volumes(&self, id: &str) -> Vec<String> {
         let mounts =
             self.objects.containers.get(id).into_iter().flat_map(|container| &container.mounts);
@@ -82,7 +82,7 @@ impl State {
         own.filter(|name| !used(name)).cloned().collect()
     }
 
-    /// Gives it another name, at once also in the networks it is on.
+    /// Renames it, at once also on its networks.
     pub fn rename_container(&mut self, wanted: &str, name: &str) -> Result<()> {
         if name.is_empty() || wanted.is_empty() {
             return Err(refusal(400, "Neither old nor new names may be empty"));
@@ -115,7 +115,7 @@ impl State {
         Ok(())
     }
 
-    /// The processes in it.
+    /// Its processes.
     pub fn top(&self, wanted: &str) -> Result<ProcessTable> {
         let container = self.objects.find_container(wanted)?;
         if container.phase != Phase::Running {

@@ -1,4 +1,4 @@
-//! A container's state in words, as Docker writes it.
+//! A container's state in Docker's words.
 
 use std::time::Duration;
 
@@ -43,11 +43,11 @@ pub(super) fn status_text(container: &Container, now: Duration) -> String {
     }
 }
 
-/// A time as people say it, in Docker's steps.
+/// A duration for people, in Docker's steps.
 fn human(time: Duration) -> String {
     let seconds = time.as_secs();
     let minutes = seconds / 60;
-    // Hours are rounded, everything else is cut.
+    // Hours are rounded, everything else is truncated.
     let hours = (seconds + 1800) / 3600;
     match (seconds, minutes, hours) {
         (0, ..) => "Less than a second".to_owned(),

@@ -1,4 +1,4 @@
-//! Ending a container by hand: stop, kill, restart, and waiting for the end.
+//! Ends a container by hand: stop, kill, restart, and waits for the end.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::engine::sim::daemon::state::State;
 use crate::engine::sim::daemon::timetable::Purpose;
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Result, StopRequest};
 
-/// `stop` and `restart` take a signal from this version on.
+/// `stop` and `restart` accept a signal from this version on.
 const STOP_SIGNAL: ApiVersion = ApiVersion { major: 1, minor: 42 };
 
-/// Before the engine kills a container that was asked to stop.
+/// The time before the engine kills a container that was asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// Until the engine learns of a killed process's end.
+/// The time until the engine notices the end of a killed process.
 const KILL_TAKES: Duration = Duration::from_millis(20);
 
-/// Told whether the container was stopped now.
+/// Called with whether the container was stopped now.
 type OnStopped = Box<dyn FnOnce(&mut State, Result<bool>) + Send>;
 
-/// Linux's numbers of the signals Docker knows by name, without real-time ones.
+/// Linux's numbers of the signals that Docker knows by name, without real-time ones.
 const SIGNALS: &[(&str, i64)] = &[
     ("HUP", 1),
     ("INT", 2),
@@ -70,7 +70,7 @@ fn signal_name(number: i64) -> &'static str {
 }
 
 impl State {
-    /// Asks it to end, and kills it after the grace; `then` is given whether it ran.
+    /// Asks it to end, and kills it after the grace period; `then` gets whether it was running.
     pub fn stop_container(
         &mut self,
         container: &str,
@@ -80,7 +80,7 @@ impl State {
         self.stop_then(container, request, Box::new(then));
     }
 
-    /// How long a container has to end before it is killed.
+    /// The time that a container has to end before it is killed.
     pub fn grace_of(&self, wanted: &str, request: &StopRequest) -> Duration {
         let container = self.objects.find_container(wanted).ok();
         let own = container
@@ -147,7 +147,7 @@ impl State {
                 self.signal(&id, number);
                 Ok(())
             }
-            // Its process is gone already: only the next start is called off.
+            // Its process is already gone: only the next start is cancelled.
             Phase::Restarting => {
                 self.give_up_restarting(&id);
                 Ok(())
@@ -173,8 +173,7 @@ impl State {
     fn signal(&mut self, id: &str, number: i64) {
         self.emit_container(id, "kill", &[("signal", &number.to_string())]);
         let Ok(container) = self.container_mut(id) else { return };
-        // Also a signal that ends nothing: the engine takes it for the wish to have the container
-        // ended.
+        // Also for a signal that ends nothing: the engine assumes that the container should end.
         container.stopped_by_hand = true;
         container.signals.push(signal_name(number).to_owned());
         let own =
@@ -197,7 +196,7 @@ impl State {
         });
     }
 
-    /// Stops it if it runs, then starts it.
+    /// Stops it if it runs, and then starts it.
     pub fn restart_container(
         &mut self,
         wanted: &str,
@@ -225,7 +224,7 @@ impl State {
         );
     }
 
-    /// Gives `then` the exit code once it does not run.
+    /// Passes the exit code to `then` once it does not run.
     pub fn wait_container(
         &mut self,
         wanted: &str,
@@ -247,7 +246,7 @@ impl State {
     }
 }
 
-/// The engine takes whole seconds; never less than asked for.
+/// The engine accepts whole seconds; never less than requested.
 fn whole_seconds(grace: Duration) -> Duration {
     Duration::from_secs(grace.as_secs() + u64::from(grace.subsec_nanos() > 0))
 }

@@ -1,4 +1,4 @@
-//! Dockerfiles, as far as they decide what an image is configured with.
+//! Dockerfiles, as far as they determine the configuration of an image.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,12 +18,12 @@ pub(in crate::engine::sim) struct Instruction {
 /// From one `FROM` to the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Stage {
-    /// The image or stage it begins with, its variables filled in.
+    /// The image or stage that it begins with, with the values of variables.
     pub base: String,
     /// `AS name`, in lower case.
     pub name: Option<String>,
     pub instructions: Vec<Instruction>,
-    /// What `ARG`s before the first `FROM` are worth, for those that a stage repeats.
+    /// The values of `ARG`s before the first `FROM`, for stages that repeat them.
     globals: BTreeMap<String, String>,
 }
 
@@ -48,10 +48,10 @@ const KNOWN: &[&str] = &[
     "WORKDIR",
 ];
 
-/// Instructions in which variables are filled in.
+/// Instructions whose variables are replaced.
 const EXPANDED: &[&str] = &["ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"];
 
-/// What the builder itself gives values to.
+/// Variables with values from the builder itself.
 const PLATFORM: &[(&str, &str)] = &[
     ("BUILDARCH", "amd64"),
     ("BUILDOS", "linux"),
@@ -70,13 +70,13 @@ impl Instruction {
         Self { name, rest: rest.to_owned() }
     }
 
-    /// As a build says it.
+    /// The form in the output of a build.
     pub fn words(&self) -> String {
         format!("{} {}", self.name, self.rest).trim_end().to_owned()
     }
 }
 
-/// The stages of a Dockerfile. `arguments` are the build's.
+/// The stages of a Dockerfile. `arguments` are the build arguments.
 pub(in crate::engine::sim) fn stages(
     text: &str,
     arguments: &BTreeMap<String, String>,
@@ -132,14 +132,14 @@ fn stage(rest: &str, globals: &BTreeMap<String, String>) -> ParseResult<Stage> {
     Ok(Stage { base, name, instructions: Vec::new(), globals: globals.clone() })
 }
 
-/// With variables filled in; one without a value is empty.
+/// With the values of variables; one without a value is empty.
 fn fill(text: &str, values: &BTreeMap<String, String>) -> ParseResult<String> {
     filled(text, &|name| Some(values.get(name).cloned().unwrap_or_default()))
         .ok_or_else(|| format!("the simulated builder can't tell what \"{text}\" stands for"))
 }
 
 impl Stage {
-    /// Does what the stage's instructions do to an image's configuration.
+    /// Applies the stage's instructions to an image's configuration.
     pub fn configure(
         &self,
         config: &mut ImageConfig,
@@ -161,7 +161,7 @@ impl Stage {
                 }
             } else if EXPANDED.contains(&instruction.name.as_str()) {
                 let mut known = values.clone();
-                // The environment is over the arguments.
+                // The environment overrides the arguments.
                 known.extend(
                     config
                         .env
@@ -185,7 +185,7 @@ impl Stage {
     }
 }
 
-/// What an instruction changes in an image's configuration; most change nothing there.
+/// The effect of an instruction on an image's configuration; most have none.
 pub(in crate::engine::sim) fn apply(
     config: &mut ImageConfig,
     instruction: &Instruction,
@@ -266,7 +266,7 @@ fn pairs(rest: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// At spaces that are not between quotes; without the quotes.
+/// Splits at spaces that are not in quotes, and removes the quotes.
 fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;

@@ -14,7 +14,7 @@ use crate::engine::sim::daemon::ids::digest;
 use crate::engine::sim::daemon::state::State;
 use crate::engine::sim::daemon::tree::Tree;
 
-/// The instructions that an import takes.
+/// The instructions that an import supports.
 const CHANGES: &[&str] = &[
     "CMD",
     "ENTRYPOINT",
@@ -30,7 +30,7 @@ const CHANGES: &[&str] = &[
 ];
 
 impl State {
-    /// The image's id: a function of the tar and the changes.
+    /// The image's id, which depends on the tar and the changes.
     pub fn import_image(&mut self, tag: &str, changes: &[String], tar: &[u8]) -> Result<String> {
         let reference = Reference::parse(tag)?;
         let mut config = ImageConfig::default();

@@ -1,4 +1,4 @@
-//! Images: names that move, ids that stay.
+//! Images: names can move, ids stay.
 
 pub(in crate::engine::sim) mod dockerfile;
 pub(in crate::engine::sim) mod import;
@@ -27,7 +27,7 @@ use reference::Reference;
 
 const FILTERS: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
-/// From here on an image without a name has an empty list of names, not `<none>:<none>`.
+/// From this version on an image without a name has an empty list of names, not `<none>:<none>`.
 const NO_NONE: ApiVersion = ApiVersion { major: 1, minor: 43 };
 
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(in crate::engine::sim) struct Image {
 }
 
 impl Objects {
-    /// By name, digest, or (the beginning of) an id.
+    /// By name, digest, or id (or its beginning).
     pub fn find_image(&self, wanted: &str) -> Result<&Image> {
         if wanted.is_empty() {
             return Err(refusal(404, "No such image: \"\""));
@@ -137,7 +137,7 @@ impl Objects {
     }
 }
 
-/// Older engines say twice that an image is not there.
+/// Older engines repeat in the message that an image does not exist.
 fn inspect_error(wanted: &str, error: EngineError, api: ApiVersion) -> EngineError {
     if api >= MODERN_API {
         error
@@ -178,7 +178,7 @@ impl Image {
 }
 
 impl State {
-    /// Puts an image in the store (or finds it there) and gives it a name.
+    /// Adds an image to the store (or finds it there) and names it.
     pub(in crate::engine::sim) fn store_image(
         &mut self,
         id: &str,
@@ -194,7 +194,7 @@ impl State {
         }
     }
 
-    /// A name belongs to one image: whoever had it loses it.
+    /// A name belongs to one image: the former image loses it.
     pub(in crate::engine::sim) fn name_image(&mut self, id: &str, name: &str) {
         for image in self.objects.images.values_mut() {
             if image.id == id {
@@ -217,7 +217,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes a name away, and the image with its last one.
+    /// Removes a name, and the image with its last name.
     pub fn remove_image(&mut self, wanted: &str, force: bool) -> Result<()> {
         let image = self.objects.find_image(wanted)?;
         let id = image.id.clone();

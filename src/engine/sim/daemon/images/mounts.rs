@@ -1,9 +1,9 @@
-//! `RUN --mount=…`, as far as it decides whether a build goes well: how it is written, and which
-//! secrets a step can't do without.
+//! `RUN --mount=…`, as far as it decides whether a build succeeds: its syntax, and the secrets that
+//! a step requires.
 
 type ParseResult<T> = Result<T, String>;
 
-/// What a step mounts.
+/// A mount of a step.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Mount {
     kind: String,
@@ -13,8 +13,8 @@ pub(in crate::engine::sim) struct Mount {
     is_required: bool,
 }
 
-/// The mounts of a `RUN`; `rest` is what follows the word. `takes_env`: the builder knows `env=` of
-/// secrets, as from Docker 27 on.
+/// The mounts of a `RUN`; `rest` is the text after the word. `takes_env`: the builder supports
+/// `env=` of secrets, as from Docker 27 on.
 pub(in crate::engine::sim) fn of_run(rest: &str, takes_env: bool) -> ParseResult<Vec<Mount>> {
     let flags = rest.split_whitespace().take_while(|word| word.starts_with("--"));
     flags
@@ -83,7 +83,7 @@ impl Mount {
     }
 }
 
-/// As Go reads it.
+/// As Go parses it.
 fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

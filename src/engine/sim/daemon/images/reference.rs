@@ -4,10 +4,10 @@ use crate::engine::Result;
 use crate::engine::sim::daemon::errors::refusal;
 use crate::model::image_reference::ImageReference;
 
-/// A name, taken apart.
+/// The parts of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::engine::sim) struct Reference {
-    /// As the engine lists it: with the registry in front, if it is another than Docker's.
+    /// In the form of the engine's lists: with the registry in front, unless it is Docker's.
     pub repository: String,
     /// `latest` if neither tag nor digest is given.
     pub tag: String,
@@ -21,7 +21,7 @@ impl Reference {
         let (name, digest) = text
             .split_once('@')
             .map_or((text, None), |(name, digest)| (name, Some(digest.to_owned())));
-        // A colon before the last slash is a registry's port.
+        // A colon before the last slash belongs to the port of a registry.
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
         let (repository, tag) = match name[last..].find(':') {
             Some(colon) => (&name[..last + colon], &name[last + colon + 1..]),
@@ -65,7 +65,7 @@ impl Reference {
         Ok(Self { repository, tag: tag.to_owned(), digest })
     }
 
-    /// The name in full: `postgres:latest`, `postgres@sha256:…`.
+    /// The full name: `postgres:latest`, `postgres@sha256:…`.
     pub fn full(&self) -> String {
         match &self.digest {
             Some(digest) => format!("{}@{digest}", self.repository),

@@ -1,4 +1,4 @@
-//! An image as a test describes it.
+//! An image in the description of a test.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::engine::sim::daemon::tree::Tree;
 
 const SIZE_BYTES: i64 = 80 << 20;
 
-/// What is in an image. Lists that are empty are not set.
+/// The content of an image. Empty lists count as not set.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImageSpec {
     pub entrypoint: Vec<String>,
@@ -27,7 +27,7 @@ pub struct ImageSpec {
     pub healthcheck: Option<HealthConfig>,
     pub stop_signal: Option<String>,
     pub shell: Vec<String>,
-    /// By absolute path, beside the folders of a Linux root file system.
+    /// By absolute path, in addition to the folders of a Linux root file system.
     pub files: BTreeMap<String, Bytes>,
 }
 
@@ -37,7 +37,7 @@ impl ImageSpec {
         Self { command: words.iter().map(|word| (*word).to_owned()).collect(), ..Self::default() }
     }
 
-    /// The same with a health test run by the shell, at Docker's own times.
+    /// The same with a health check that the shell runs, with Docker's default times.
     #[must_use]
     pub fn with_health_test(mut self, test: &str) -> Self {
         self.healthcheck = Some(HealthConfig {
@@ -54,7 +54,7 @@ impl ImageSpec {
         self
     }
 
-    /// The same with a port it listens on: `5432/tcp`.
+    /// The same with an exposed port: `5432/tcp`.
     #[must_use]
     pub fn with_port(mut self, port: &str) -> Self {
         self.exposed_ports.push(port.to_owned());
@@ -99,9 +99,9 @@ impl ImageSpec {
         tree
     }
 
-    /// An id that depends on all that is in it, and on its name.
+    /// An id that depends on the whole content and on the name.
     pub(in crate::engine::sim) fn id(&self, name: &str) -> String {
-        // The order of labels in the debugging form is that of the sorted map.
+        // In the debug form, labels have the order of the sorted map.
         format!("sha256:{}", digest([name, &format!("{self:?}")]))
     }
 

@@ -1,4 +1,5 @@
-//! Containers on networks: joining at a start or while running, addresses, aliases, leaving.
+//! Containers on networks: connecting at a start or while running, addresses, aliases,
+//! disconnecting.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,16 +16,16 @@ use crate::engine::sim::daemon::ids::short;
 use crate::engine::sim::daemon::ipam::NoAddress;
 use crate::engine::sim::daemon::state::{Objects, State};
 
-/// A container's place on a network.
+/// The endpoint of a container on a network.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine::sim) struct Endpoint {
     aliases: Vec<String>,
     ipam: Option<EndpointIpamConfig>,
     driver_options: Option<std::collections::HashMap<String, String>>,
     links: Option<Vec<String>>,
-    /// The network it was on last; from then on it is looked for by this id.
+    /// The last network; from then on it is identified by this id.
     pub network_id: String,
-    /// Whether that network is one of the user's.
+    /// Whether that network was created by a user.
     on_own_network: bool,
     /// While it runs.
     pub joined: Option<AttachedNetwork>,
@@ -39,7 +40,7 @@ pub(in crate::engine::sim) struct AttachedNetwork {
 }
 
 impl AttachedNetwork {
-    /// Made from the address, as the bridge driver makes it.
+    /// Derived from the address, as by the bridge driver.
     pub fn mac_address(&self) -> String {
         let octets = self.address.map(|(address, _)| address.octets());
         octets.map_or_else(String::new, |[a, b, c, d]| {
@@ -54,7 +55,7 @@ impl AttachedNetwork {
 }
 
 impl Endpoint {
-    /// As a request describes it.
+    /// The form in a request.
     pub fn asked(settings: EndpointSettings) -> Self {
         Self {
             aliases: settings.aliases.unwrap_or_default(),
@@ -65,8 +66,8 @@ impl Endpoint {
         }
     }
 
-    /// As another engine shows it of a container with this short id; `own`: it is on one of the
-    /// user's networks.
+    /// The form of another engine for a container with this short id; `own`: it is on a network of
+    /// the user.
     pub fn found(settings: EndpointSettings, id: &str, own: bool) -> Self {
         let network_id = settings.network_id.clone().unwrap_or_default();
         let address = settings.ip_address.as_deref().and_then(|text| text.parse().ok());
@@ -85,7 +86,7 @@ impl Endpoint {
         endpoint
     }
 
-    /// The network it is on now, and its address there.
+    /// Its current network, and its address there.
     pub fn address(&self) -> Option<(&str, Ipv4Addr)> {
         let (address, _) = self.joined.as_ref()?.address?;
         Some((&self.network_id, address))
@@ -95,12 +96,12 @@ impl Endpoint {
         self.ipam.as_ref()?.ipv4_address.as_deref().filter(|address| !address.is_empty())
     }
 
-    /// The other names under which it answers.
+    /// Its additional names.
     pub fn aliases(&self) -> &[String] {
         &self.aliases
     }
 
-    /// As inspect and list show it.
+    /// The form in inspect and list.
     pub fn shown(&self, container: &Container, modern: bool) -> EndpointSettings {
         let mut aliases = self.aliases.clone();
         let mut names = None;
@@ -154,8 +155,8 @@ impl Objects {
         })
     }
 
-    /// The network an endpoint belongs to. Once a container was on a network of its user's, that
-    /// very one is meant.
+    /// The network of an endpoint. If a container was connected to a network of the user, exactly
+    /// this network is meant.
     fn network_of(&self, name: &str, endpoint: &Endpoint) -> Result<&Network> {
         let own = !endpoint.network_id.is_empty() && endpoint.on_own_network;
         self.find_network(if own { &endpoint.network_id } else { name })
@@ -163,7 +164,7 @@ impl Objects {
 }
 
 impl State {
-    /// At a start: joins every network it is to be on, or none.
+    /// At a start: connects it to all its networks, or to none.
     pub(in crate::engine::sim) fn join_networks(&mut self, id: &str) -> Result<()> {
         let modern = self.api >= MODERN_API;
         let names: Vec<String> = self.container(id)?.endpoints.keys().cloned().collect();
@@ -219,14 +220,14 @@ impl State {
         Ok(())
     }
 
-    /// At an end: leaves every network.
+    /// At an end: disconnects it from every network.
     pub(in crate::engine::sim) fn leave_networks(&mut self, id: &str) {
         for network in self.forget_connections(id) {
             self.emit_membership(&network, "disconnect", id);
         }
     }
 
-    /// The networks it was on.
+    /// Its former networks.
     fn forget_connections(&mut self, id: &str) -> Vec<String> {
         let Ok(container) = self.container_mut(id) else { return Vec::new() };
         container.published.clear();
@@ -245,7 +246,7 @@ impl State {
         }
     }
 
-    /// Puts a container on one more network, at once if it runs, else from its next start on.
+    /// Connects a container to one more network, at once if it runs, else from its next start on.
     pub fn connect_network(
         &mut self,
         network: &str,
@@ -284,7 +285,7 @@ impl State {
         Ok(())
     }
 
-    /// Takes a container off a network. `force`: also one that is gone.
+    /// Disconnects a container from a network. `force`: even if it no longer exists.
     pub fn disconnect_network(
         &mut self,
         network: &str,
@@ -311,7 +312,8 @@ impl State {
     }
 }
 
-/// What a network does not offer. Newer engines tell all of it, and look at the subnets too.
+/// A setting that a network does not support. Newer engines report all of them, and also check the
+/// subnets.
 pub(in crate::engine::sim) fn check_endpoint(
     network: &Network,
     endpoint: &Endpoint,
@@ -356,7 +358,7 @@ pub(in crate::engine::sim) fn check_endpoint(
     }
 }
 
-/// An address and the length of its prefix; none on a network without addresses.
+/// An address and the length of its prefix; empty on a network without addresses.
 fn allocate(
     network: &Network,
     endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! Networks: pools that may not overlap, names that older engines give twice, containers on them.
+//! Networks: pools that can't overlap, names that older engines assign twice, containers on them.
 
 pub(in crate::engine::sim) mod endpoints;
 
@@ -19,7 +19,7 @@ use crate::engine::{Filters, Result};
 use crate::host::sim::{date, since_epoch};
 pub(in crate::engine::sim) use endpoints::{Endpoint, check_endpoint};
 
-/// The network of containers that name none.
+/// The default network of containers.
 pub(in crate::engine::sim) const BRIDGE: &str = "bridge";
 const PREDEFINED: [(&str, &str); 3] = [(BRIDGE, "bridge"), ("host", "host"), ("none", "null")];
 
@@ -39,15 +39,15 @@ pub(in crate::engine::sim) struct Network {
     attachable: bool,
     ipv6: bool,
     ipam_driver: String,
-    /// As inspect shows it: as asked for, or as the engine chose.
+    /// The form in an inspect: as requested, or as the engine chose.
     ipam_config: Vec<IpamConfig>,
     pub pools: Vec<Pool>,
-    /// Whether the subnets are the user's: only there may containers ask for an address.
+    /// Whether the subnets come from the user: only then may containers request an address.
     pub own_subnets: bool,
 }
 
 impl Network {
-    /// As another engine's list shows it; nothing of one without an id.
+    /// From another engine's list; `None` without an id.
     pub fn found(network: &models::Network, serial: u64) -> Option<Self> {
         let ipam = network.ipam.clone().unwrap_or_default();
         let sorted = |map: &Option<std::collections::HashMap<String, String>>| {
@@ -65,10 +65,10 @@ impl Network {
             attachable: network.attachable.unwrap_or_default(),
             ipv6: network.enable_ipv6.unwrap_or_default(),
             ipam_driver: ipam.driver.clone().unwrap_or_default(),
-            // Pools that this engine can't read take no addresses.
+            // Pools that this engine can't parse take no addresses.
             pools: ipam::asked(Some(&ipam)).unwrap_or_default(),
             ipam_config: ipam.config.unwrap_or_default(),
-            // The list does not tell: nothing is refused that may be allowed.
+            // The list doesn't show this, so nothing is rejected that may be allowed.
             own_subnets: true,
         })
     }
@@ -138,7 +138,7 @@ impl Objects {
         }
     }
 
-    /// In the order they were made.
+    /// In the order of creation.
     pub fn list_networks(&self, filters: &Filters) -> Result<Vec<models::Network>> {
         let wanted = FilterSet::new(filters, FILTERS)?;
         let dangling = wanted.flag("dangling")?;
@@ -243,7 +243,7 @@ impl State {
         if !matches!(driver.as_str(), "bridge" | "macvlan" | "ipvlan") {
             return Err(refusal(404, format!("plugin \"{driver}\" not found")));
         }
-        // Before, a second network of a name was made with no more than a warning.
+        // Before, a second network with the same name was created with only a warning.
         if self.api >= MODERN_API
             && self.objects.networks.values().any(|network| network.name == body.name)
         {
@@ -310,7 +310,7 @@ impl State {
         Ok(())
     }
 
-    /// Name and driver are in every event of a network.
+    /// Every event of a network contains its name and driver.
     pub(in crate::engine::sim) fn emit_network_event(
         &mut self,
         id: &str,
