@@ -1,25 +1,25 @@
 //! spc: a scripting host for stack automation over the Docker Engine.
 //!
-//! The modules, from the top down; imports point down only:
+//! The modules from top to bottom; imports point down only:
 //!
 //! - [`cli`]: one file per verb; chooses the implementations of the ports
 //! - [`repl`]: the prompt
-//! - [`testing`]: tests of runbooks, and runbooks killed at each engine call
+//! - [`testing`]: tests of runbooks, and crash sweeps
 //! - [`plan`]: what a runbook would do to the live engine
-//! - [`machine`]: a simulated machine that runbooks are run on, in virtual time
+//! - [`machine`]: a simulated machine that runs runbooks in virtual time
 //! - [`check`]: static checks of scripts
 //! - [`script`]: the Rhai host: engine set-up, modules, error traces, interrupts
-//! - [`api`]: what a script sees, one file per primitive
-//! - [`value`]: object maps as typed options, and what scripts' values are in between
+//! - [`api`]: the functions for scripts, one file per primitive
+//! - [`value`]: values of scripts, and object maps as typed options
 //! - [`ui`]: everything printed: progress, tables, diagnostics, JSON lines
-//! - [`journal`]: the journal of a run, a consumer of events beside those of `ui`
-//! - [`apply`]: walks a plan: observe, create, readiness, lock, records
+//! - [`journal`]: the journal of a run, which consumes events as `ui` does
+//! - [`apply`]: executes a plan: observe, create, readiness, lock, records
 //! - [`engine`]: the port to the Docker Engine API, real and simulated
-//! - [`host`]: the port to everything outside the process that is not the engine, real and
-//!   simulated
+//! - [`host`]: the port to everything else outside the process, real and simulated
 //! - [`policy`]: what a script may do; pure
 //! - [`compose`]: Compose's own syntax: compose files, interpolation and `.env`; pure
-//! - [`model`]: what a stack is, what is there, and the plan between the two; pure
+//! - [`model`]: the description of a stack, the state of the engine, and the plan between the two;
+//!   pure
 
 pub mod api;
 pub mod apply;

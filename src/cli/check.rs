@@ -51,7 +51,7 @@ fn execute(
     let current =
         project_context::current_folder(&*session.host, &common.wanted()).map_err(plain)?;
     let mut place = project_context::find(&*session.host, &common.wanted(), &current)?;
-    // Findings, here.
+    // Reported here, as findings.
     let remarks = std::mem::take(&mut place.warnings);
     let runtime = Session::runtime().map_err(plain)?;
     let context = Arc::new(session.context(common, place, runtime.handle(), RunOptions::default()));
@@ -61,7 +61,7 @@ fn execute(
     report
 }
 
-/// Says what was found; the exit code.
+/// Reports the findings. Returns the exit code.
 fn tell(session: &Session, common: &CommonOptions, report: &Report) -> u8 {
     let warnings =
         report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
@@ -80,8 +80,8 @@ fn tell(session: &Session, common: &CommonOptions, report: &Report) -> u8 {
     if report.findings.is_empty() { 0 } else { 2 }
 }
 
-/// The findings as a person reads them, one after the other: a long hint, such as a list of keys,
-/// stands below the first that has it.
+/// The findings for a person: a long hint, such as a list of keys, is shown only below the first
+/// finding that has it.
 fn without_repeated_hints(findings: &[Diagnostic]) -> Vec<Diagnostic> {
     const SHORT: usize = 80;
     let mut shown = BTreeSet::new();

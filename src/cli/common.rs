@@ -41,7 +41,7 @@ pub(super) struct CommonOptions {
 }
 
 impl CommonOptions {
-    /// Which project is meant.
+    /// The project that the options name.
     pub(super) fn wanted(&self) -> ProjectOptions {
         ProjectOptions {
             directory: self.directory.clone(),
@@ -50,7 +50,7 @@ impl CommonOptions {
         }
     }
 
-    /// The engine that is named.
+    /// The engine that the options name.
     pub(super) fn engine(&self) -> EngineChoice {
         EngineChoice { host: self.host.clone(), context: self.context.clone() }
     }

@@ -54,8 +54,8 @@ enum Verb {
     Unlock,
 }
 
-/// The process's work; its exit code: 0 done, 1 failed, 2 usage or script error, 3 `plan
-/// --exit-code` found changes, 4 locked, 5 refused by policy, 130 interrupted.
+/// Does the work of the process and returns its exit code: 0 done, 1 failed, 2 usage or script
+/// error, 3 `plan --exit-code` found changes, 4 locked, 5 rejected by policy, 130 interrupted.
 pub fn main() -> ExitCode {
     let Cli { common, verb } = match Cli::try_parse() {
         Ok(cli) => cli,

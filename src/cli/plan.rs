@@ -16,7 +16,7 @@ use crate::script::project_context::{RunOptions, plain};
 use crate::script::resolver::source_text;
 use crate::ui::{help, preview};
 
-/// The exit code that tells of changes, where it is asked for.
+/// The exit code for changes, if requested.
 pub const CHANGES: u8 = 3;
 
 /// Show what a runbook would do, and do nothing.
@@ -33,7 +33,7 @@ pub struct Plan {
     words: RunbookArgs,
 }
 
-/// Plans; the exit code.
+/// Plans. Returns the exit code.
 pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     let from = origin(&mut given.words);
     given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
@@ -45,10 +45,10 @@ pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     }
 }
 
-/// What a plan says to whoever asked for it by the exit code.
+/// The facts about a plan that decide about the exit code.
 #[derive(Default)]
 struct PlanResult {
-    /// There is something to do, or may be.
+    /// There is something to do, or there may be.
     changes: bool,
     /// It ends at something that `spc.toml` doesn't allow.
     refused: bool,
@@ -89,7 +89,7 @@ fn execute(
         say: session.waiting(),
     };
     let planned = plan(&planning, &runbook);
-    // What still runs on it is not waited for.
+    // Don't wait for its running tasks.
     runtime.shutdown_background();
     match planned? {
         PlanOutcome::Help(text) => {

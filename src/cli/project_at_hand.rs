@@ -1,4 +1,4 @@
-//! The project that a verb without a runbook works on.
+//! The project of a command without a runbook.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use crate::api::context::Context;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::project_context::{self, RunOptions, plain};
 
-/// The project that the command line, the current folder or a compose file in it names.
+/// The project from the command line, the current folder or its compose file.
 pub struct ProjectAtHand {
     pub context: Arc<Context>,
     pub name: String,
-    /// Drives the connection for as long as the project is worked on.
+    /// Drives the connection as long as the project is used.
     _runtime: tokio::runtime::Runtime,
 }
 
 impl ProjectAtHand {
-    /// Finds it; nothing is connected yet.
+    /// Finds the project; connects to nothing yet.
     pub fn find(session: &Session, common: &CommonOptions) -> Result<Self, Box<Diagnostic>> {
         signals::leave_with_an_end(session)?;
         let wanted = common.wanted();

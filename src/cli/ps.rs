@@ -13,7 +13,7 @@ use crate::model::observed_state::Container;
 use crate::model::table::Table;
 use crate::script::project_context::plain;
 
-/// Shows them; the exit code.
+/// Shows them. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     session.end(Session::attempt(|| execute(&session, common)))

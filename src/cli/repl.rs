@@ -21,18 +21,18 @@ use crate::script::project_context::{self, RunOptions, plain};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
-/// What piped text is called in messages.
+/// The name of piped text in messages.
 pub const STDIN: &str = "<stdin>";
 
-/// How long the first prompt waits for the engine at most.
+/// The longest time that the first prompt waits for the engine.
 const CONNECTING: Duration = Duration::from_millis(200);
 
-/// Asks for lines, or evaluates what is piped in; the exit code.
+/// Reads lines, or evaluates piped text. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     match Session::attempt(|| execute(&session, common)) {
         Ok(SessionEnd::Left) => session.end(Ok(())),
-        // Told by a signal: there is nobody to tell.
+        // A signal ended it, so nobody needs the result.
         Ok(SessionEnd::Terminated) => {
             session.terminal.flush();
             Kind::Interrupted.exit_code()
@@ -70,13 +70,12 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<SessionEnd, Box<
         signals::end_in_order(context.cancel.clone(), session).map_err(plain)?;
         piped(session, common, &context, folder).map(|()| SessionEnd::Left)
     };
-    // What still runs on it (a stream of events) is not waited for.
+    // Don't wait for its running tasks (a stream of events).
     runtime.shutdown_background();
     result
 }
 
-/// Where imports of code that is in no file are looked for: the project's `scripts`, or the
-/// project.
+/// The base of imports for code without a file: the project's `scripts`, or the project.
 pub fn imports_folder(host: &dyn Host, root: Option<&Path>, current: &Path) -> PathBuf {
     let Some(root) = root else { return current.to_path_buf() };
     let scripts = CheckedPath::root_itself(root).join("scripts");
@@ -84,14 +83,14 @@ pub fn imports_folder(host: &dyn Host, root: Option<&Path>, current: &Path) -> P
     if is_folder { scripts.as_path().to_owned() } else { root.to_path_buf() }
 }
 
-/// All of standard input as the text of a script; an interrupt ends the wait for it.
+/// All of standard input as the text of a script; an interrupt ends the wait.
 pub fn read_stdin(context: &Context) -> Result<String, Failure> {
     let content = task::wait(context, async { Ok(context.host.read_stdin().await?) })?;
     script::resolver::source_text("standard input", &content)
 }
 
-/// Connects to an engine of this machine or its network at once, so that names can be completed in
-/// the first line. What keeps it from that is reported at the first call that needs it.
+/// Connects at once to an engine of this machine or its network, so that names can be completed in
+/// the first line. An error is reported at the first call that needs the engine.
 fn connect_to_near(session: &Session, common: &CommonOptions, context: &Context) {
     let is_near = ConnectOptions::from_host(&*session.host, &common.engine())
         .is_ok_and(|options| options.is_near());
@@ -114,7 +113,7 @@ fn greet(session: &Session, context: &Context) {
     ));
 }
 
-/// Text that is piped in is a script whose values are shown.
+/// Piped text is a script, and its values are shown.
 fn piped(
     session: &Session,
     common: &CommonOptions,

@@ -16,7 +16,7 @@ use crate::script::project_context::{self, ProjectContext, RunOptions, plain, ta
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
 
-/// What code on the command line is called in messages.
+/// The name of code on the command line in messages.
 const WORDS: &str = "<command line>";
 
 /// Run a runbook.
@@ -54,7 +54,7 @@ pub struct RunbookArgs {
     given: Vec<String>,
 }
 
-/// Runs; the exit code.
+/// Runs. Returns the exit code.
 pub fn main(mut common: CommonOptions, mut run: Run) -> u8 {
     let origin = origin(&mut run.words);
     run.words.take_own_options(&mut common, &mut []);
@@ -62,7 +62,7 @@ pub fn main(mut common: CommonOptions, mut run: Run) -> u8 {
     session.end(Session::attempt(|| execute(&session, &common, &run.words, origin)))
 }
 
-/// Takes where the runbook is out of the words.
+/// Takes the runbook's location out of the words.
 pub fn origin(given: &mut RunbookArgs) -> Origin {
     match given.code.take() {
         Some(code) => Origin::Words(code),
@@ -74,8 +74,8 @@ pub fn origin(given: &mut RunbookArgs) -> Origin {
 }
 
 impl RunbookArgs {
-    /// spc's own options may stand behind the runbook's name too: no runbook has others of these
-    /// names. `more`: those of the verb.
+    /// spc's own options may also follow the runbook's name: a runbook can't have options with
+    /// these names. `more`: those of the command.
     pub fn take_own_options(&mut self, common: &mut CommonOptions, more: &mut [(&str, &mut bool)]) {
         let common = &mut [
             ("--json", &mut common.json),
@@ -92,7 +92,7 @@ impl RunbookArgs {
     }
 }
 
-/// Where the runbook is.
+/// The location of the runbook.
 pub enum Origin {
     File(String),
     /// `-`.
@@ -101,17 +101,17 @@ pub enum Origin {
     Words(String),
 }
 
-/// A runbook's surroundings.
+/// A runbook with its project.
 pub struct LocatedRunbook {
-    /// Its file, if it is in one.
+    /// Its file, if it has one.
     pub path: Option<PathBuf>,
     pub place: ProjectContext,
-    /// Where imports of code that is in no file are looked for.
+    /// The base of imports for code without a file.
     pub imports: PathBuf,
 }
 
 impl Origin {
-    /// How it is called, for help and messages.
+    /// The command, for help and messages.
     pub fn command(&self, verb: &str) -> String {
         match self {
             Self::File(name) => format!("spc {verb} {name}"),
@@ -120,8 +120,8 @@ impl Origin {
         }
     }
 
-    /// Finds its project. A runbook that is missing is the script host's to tell, with the nearest
-    /// name; its project is then that of its folder.
+    /// Finds its project. The script host reports a missing runbook, with the most similar name;
+    /// its project is then that of its folder.
     pub fn find(
         &self,
         session: &Session,
@@ -141,7 +141,7 @@ impl Origin {
         Ok(LocatedRunbook { path, place, imports })
     }
 
-    /// The runbook itself. `stdin` reads standard input, where it is there.
+    /// The runbook itself. `stdin` reads standard input if necessary.
     pub fn runbook(
         self,
         path: Option<PathBuf>,
@@ -187,7 +187,7 @@ fn execute(
             session.print(&help::text(&text, session.terminal.width()));
         }
     });
-    // What still runs on it (a stream of events) is not waited for.
+    // Don't wait for its running tasks (a stream of events).
     runtime.shutdown_background();
     result
 }

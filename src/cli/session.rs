@@ -1,4 +1,4 @@
-//! One process's implementations of the ports: the real host, the engine; and its terminal.
+//! The implementations of the ports for one process (the real host, the engine), and its terminal.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,10 +30,10 @@ use crate::ui::live_progress::LiveProgress;
 use crate::ui::progress::{Progress, Verbosity};
 use crate::ui::{Terminal, diagnostics};
 
-/// How long the thread for files is kept: as long as any run lasts.
+/// How long the thread for files is kept: longer than any run.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
-/// What every verb needs.
+/// The needs of every command.
 pub struct Session {
     pub host: Arc<dyn Host>,
     pub terminal: Arc<Terminal>,
@@ -45,7 +45,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// The process's own.
+    /// The session of this process.
     pub fn new(common: &CommonOptions) -> Self {
         let secrets = Arc::new(Secrets::new());
         let terminal = Arc::new(Terminal::standard(secrets.clone()));
@@ -76,8 +76,8 @@ impl Session {
             Failure::new(Kind::Failed, "Could not start: the system gives no more threads")
                 .hint("raise the limit on processes (ulimit -u, or that of the container)")
         };
-        // tokio panics where the system gives no thread: a worker, and one for files and names. So
-        // it is asked before for as many.
+        // tokio panics if the system can't start a thread. It needs a worker, and one thread for
+        // files and names. So this checks before whether as many can be started.
         let wait = Arc::new(std::sync::OnceLock::<()>::new());
         let probe = || {
             let wait = wait.clone();
@@ -89,8 +89,8 @@ impl Session {
             let _ = probe.map_err(no_threads)?.join();
         }
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        // The one for files stays: without it tokio would panic, or wait for ever, when it needs
-        // one and gets none.
+        // The thread for files stays: without it tokio would panic, or wait for ever, if it needs a
+        // thread and can't start one.
         let runtime = builder
             .worker_threads(1)
             .thread_keep_alive(FOREVER)
@@ -101,7 +101,7 @@ impl Session {
         Ok(runtime)
     }
 
-    /// Shows what a run reports.
+    /// Shows the reports of a run.
     fn display(&self, handle: &tokio::runtime::Handle) -> Arc<dyn Consumer> {
         let host = self.host.clone();
         if self.json {
@@ -128,13 +128,13 @@ impl Session {
         }
     }
 
-    /// Whether standard error is a terminal that knows how to move its cursor.
+    /// Whether standard error is a terminal that can move its cursor.
     fn can_draw(&self) -> bool {
         let knows = |name: String| !matches!(name.as_str(), "" | "dumb");
         self.terminal.size().is_some() && self.host.variable("TERM").is_some_and(knows)
     }
 
-    /// Prints a text of spc's own as if the runbook had: with `--json` it is an event.
+    /// Prints a text of spc like the output of a runbook: with `--json` it is an event.
     pub fn print(&self, text: &str) {
         if self.json {
             let text = anstream::adapter::strip_str(text).to_string();
@@ -144,7 +144,7 @@ impl Session {
         }
     }
 
-    /// A message of spc's own, for people: not with `--quiet` or `--json`.
+    /// A message of spc for people: not with `--quiet` or `--json`.
     pub fn note(&self, text: &str) {
         if !self.json && self.verbosity > Verbosity::Quiet {
             self.terminal.err(text);
@@ -172,7 +172,7 @@ impl Session {
         })
     }
 
-    /// JSON lines alone: for events that come outside of a run.
+    /// JSON lines only: for events outside of a run.
     fn json_events(&self) -> MaskingSink {
         MaskingSink::new(self.secrets.clone(), [self.lines.clone() as Arc<dyn Consumer>])
     }
@@ -195,7 +195,7 @@ impl Session {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(plain(broke_off(&*panic))))
     }
 
-    /// The same place, where scripts' requests reach none of the engines that spc knows of.
+    /// The same project. Requests of its scripts can't reach the engines that spc knows.
     pub fn keep_from_engines(
         &self,
         common: &CommonOptions,
@@ -238,7 +238,7 @@ impl Session {
         Context::new(run, connector).with_width(self.terminal.width())
     }
 
-    /// The way to the engine that is meant.
+    /// Connects to the engine that the options name.
     pub fn connector(&self, common: &CommonOptions) -> Connector {
         let host = self.host.clone();
         let choice = common.engine();
@@ -259,13 +259,13 @@ impl Session {
         self.json
     }
 
-    /// Says how it ended; the exit code.
+    /// Reports the result. Returns the exit code.
     pub fn end(&self, result: Result<(), Box<Diagnostic>>) -> u8 {
         self.end_as(result, 0, true)
     }
 
-    /// The same where what is to be said was said, with a code that tells something; `ok`: whether
-    /// all is well.
+    /// The same if everything was already reported, with a special exit code; `ok`: whether the
+    /// command succeeded.
     pub fn end_with(&self, code: u8, ok: bool) -> u8 {
         self.end_as(Ok(()), code, ok)
     }
@@ -274,8 +274,8 @@ impl Session {
         let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| well);
         let written = self.terminal.finish();
         let gone = self.terminal.closed().is_cancelled();
-        // Ended because nobody takes the output: what matters is why, and of a reader that has gone
-        // nothing. And a log that is followed ends by an interrupt alone.
+        // It ended because the output has no reader. The reason is reported, unless the reader has
+        // just gone. A followed log always ends by an interrupt.
         let is_end =
             |error: &Diagnostic| error.kind == Kind::Interrupted && (gone || was_interrupted());
         let error = result.err().filter(|error| !is_end(error));
@@ -298,7 +298,7 @@ impl Session {
             Ok(()) => code,
         };
         self.terminal.flush();
-        // The work was done, but not all that it printed could be written when a signal came.
+        // The work is done, but a signal came before all output was written.
         if code == 0 && self.terminal.has_lost_text() {
             Kind::Interrupted.exit_code()
         } else {
@@ -307,8 +307,8 @@ impl Session {
     }
 }
 
-/// What a panic says may hold any value: it is masked like all else, and no terminal is sent what
-/// it may do something at.
+/// The message of a panic may contain any value. So it is masked like all output, and control
+/// characters in it are shown as text.
 fn report_panics(terminal: &Arc<Terminal>) {
     let terminal = terminal.clone();
     std::panic::set_hook(Box::new(move |panic| {

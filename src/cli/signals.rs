@@ -1,9 +1,9 @@
-//! INT, TERM and HUP. Reacting to them waits for nothing that the run itself waits for: a thread of
-//! its own hears them, and no lock that who prints may hold is taken on it.
+//! The signals INT, TERM and HUP. The reaction waits for nothing that the run waits for: a thread
+//! of its own receives them, and takes no lock that printing code may hold.
 //!
-//! The first signal ends the run in order, one more leaves at once. HUP only ever is a first one: a
-//! shell that loses its terminal sends it to its jobs beside the system, so it comes twice. Where
-//! HUP was ignored at the start (`nohup`) it still is.
+//! The first signal ends the run in order, a second one exits at once. HUP only counts as a first
+//! signal: if a shell loses its terminal, it sends HUP to its jobs in addition to the system, so it
+//! comes twice. If HUP was ignored at the start (`nohup`), it stays ignored.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::ui::Terminal;
 
 const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";
 
-/// Said where a run is left in the middle.
+/// The message if a run ends in the middle.
 const LEFT: &str =
     "left at once: what was begun is neither finished nor undone; the next run goes on from there";
 
@@ -39,22 +39,21 @@ const NOTHING_CHANGED: &str = "nothing was changed";
 /// The run learns of a signal after this time, even if the notice of it could not be given yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
 
-/// A signal that comes so soon after the first is its echo: `timeout` sends to its child and then
-/// to the whole group, and programs that run others pass on what a terminal has sent to all of
-/// them.
+/// A signal this soon after the first is its echo: `timeout` signals its child and then the whole
+/// group, and programs that run others pass on what a terminal has sent to all of them.
 const ECHO: Duration = Duration::from_millis(20);
 
-/// What a signal that leaves at once waits for at most, where commands run in containers.
+/// How long a signal that exits at once waits at most, if commands are running in containers.
 const KILL_TIME: Duration = Duration::from_millis(1500);
 
-/// Between two tries to wake the reader of a line.
+/// The pause between two attempts to wake the reader of a line.
 const WAKING: Duration = Duration::from_millis(20);
 
-/// The signals that are heard.
+/// The received signals.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// None where it is ignored.
+    /// `None` if it is ignored.
     hang_up: Option<Signal>,
 }
 
@@ -89,8 +88,8 @@ impl Signals {
         }
     }
 
-    /// Takes the echo of a signal. Before anything is said: what comes after the notice is an
-    /// answer to it.
+    /// Skips the echo of a signal, before anything is printed: a signal after the notice is an
+    /// answer to the notice.
     async fn let_echo_pass(&mut self, host: &dyn Host) {
         let mut over = host.sleep(ECHO);
         loop {
@@ -102,8 +101,8 @@ impl Signals {
     }
 }
 
-/// Hears signals from now on, and reacts to them on a thread of its own: the run's own threads may
-/// all wait for a reader.
+/// Receives signals from now on, and reacts to them on a thread of its own, because all threads of
+/// the run may be waiting for a reader.
 fn listen<F: Future<Output = ()>>(
     react: impl FnOnce(Signals) -> F + Send + 'static,
 ) -> Result<(), Failure> {
@@ -113,9 +112,9 @@ fn listen<F: Future<Output = ()>>(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let signals = {
-        // Here and not on the thread, which may begin later than the script does: a signal in
-        // between would end the process without a word or, as a shell's background job,
-        // which ignores it, be lost.
+        // Here and not on the thread, which may start later than the script. A signal in between
+        // would end the process silently or, in a background job of a shell that ignores it, be
+        // lost.
         let _runtime = runtime.enter();
         Signals::new().map_err(failed)?
     };
@@ -123,8 +122,8 @@ fn listen<F: Future<Output = ()>>(
     std::thread::Builder::new().name("signals".to_owned()).spawn(work).map(drop).map_err(failed)
 }
 
-/// The first signal cancels the run in order, one more leaves at once. Where nobody reads the
-/// output any more (`| head`) the run ends in order too, and quietly.
+/// The first signal cancels the run in order, a second one exits at once. If nobody reads the
+/// output any more (`| head`), the run also ends in order, and silently.
 pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), Failure> {
     let (terminal, host) = (session.terminal.clone(), session.host.clone());
     let forced_end = session.forced_end();
@@ -143,7 +142,7 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
             if !is_ending {
                 is_ending = true;
                 signals.let_echo_pass(&*host).await;
-                // Nothing is begun that would have to be finished.
+                // Nothing is started that would have to be finished.
                 if !interrupt() {
                     soon(&*host, say(&terminal, NOTICE)).await;
                 }
@@ -159,8 +158,8 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
     })
 }
 
-/// Any signal leaves at once: nothing was begun, there is nothing to finish. Read-only commands of
-/// a plan are ended in their containers.
+/// Any signal exits at once, because nothing was started that would have to be finished. Read-only
+/// commands of a plan are ended in their containers.
 pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
     leave(session, NOTHING_CHANGED)
 }
@@ -196,8 +195,8 @@ fn leave(session: &Session, about: &'static str) -> Result<(), Failure> {
     })
 }
 
-/// At the prompt INT ends what a line does, once more leaves at once; TERM and HUP, and a reader of
-/// the output that has gone, end the session, and TERM once more leaves at once.
+/// At the prompt, INT ends the running line, and a second one exits at once. TERM, HUP, and the end
+/// of the output's reader end the session, and a second TERM exits at once.
 pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), Failure> {
     let (terminal, host, interrupts) =
         (session.terminal.clone(), session.host.clone(), interrupts.clone());
@@ -217,7 +216,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                     }
                 }
                 () = terminal.closed().cancelled(), if !has_to_end => interrupts.end(),
-                // Only a signal that reaches it wakes the reader of keys, which then gives the terminal back as it was.
+                // Only a signal wakes the reader of keys, which then restores the terminal.
                 () = host.sleep(WAKING), if has_to_end && interrupts.is_editing() => {
                     let _ = kill_process(getpid(), Number::INT);
                     continue;
@@ -255,8 +254,8 @@ async fn say(terminal: &Arc<Terminal>, text: &'static str) {
     beside(move || terminal.err(text)).await;
 }
 
-/// Kills what runs in containers and nobody will wait for; not for long, as the process is to leave
-/// at once.
+/// Kills commands in containers that nobody will wait for. Takes only a short time, because the
+/// process has to exit.
 async fn kill_commands(host: &dyn Host) {
     if running_commands::is_any() {
         tokio::select! {
@@ -266,7 +265,7 @@ async fn kill_commands(host: &dyn Host) {
     }
 }
 
-/// Does `work`, which may have to wait for a lock, on a thread of its own.
+/// Runs `work`, which may have to wait for a lock, on a thread of its own.
 #[expect(
     clippy::disallowed_methods,
     reason = "signals come from outside of every run, real ones only"
@@ -275,7 +274,7 @@ async fn beside(work: impl FnOnce() + Send + 'static) {
     let _ = tokio::task::spawn_blocking(work).await;
 }
 
-/// Waits for `work`, but not for long.
+/// Waits for `work`, but only a short time.
 async fn soon(host: &dyn Host, work: impl Future<Output = ()>) {
     tokio::select! {
         () = work => {}
@@ -289,7 +288,6 @@ fn leave_now(terminal: &Terminal) -> ! {
     terminal.hurry();
     terminal.keep_if_free();
     terminal.flush_briefly();
-    // Of the standard library's own buffers nothing is to be written: all output goes through the
-    // terminal's queue.
+    // The standard library's own buffers are empty: all output goes through the terminal's queue.
     std::process::exit(130)
 }

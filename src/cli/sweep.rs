@@ -16,7 +16,7 @@ use crate::script::project_context::plain;
 use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, SweepSetup, Task, setup, sweep};
 use crate::ui::terminal::{FAILURE, styled};
 
-/// What a `.env` is taken from where `--env-file` names none.
+/// The file for `.env` if `--env-file` names none.
 const EXAMPLE: &str = ".env.example";
 
 /// Options of a crash sweep.
@@ -60,14 +60,14 @@ impl std::str::FromStr for PointPair {
     }
 }
 
-/// What the verb's other options say.
+/// Other options of the command.
 pub struct SweepOptions<'a> {
     pub words: &'a [PathBuf],
     pub seed: u64,
     pub jobs: usize,
 }
 
-/// Sweeps a runbook.
+/// Runs a crash sweep.
 pub fn execute(
     session: &Session,
     common: &CommonOptions,
@@ -172,8 +172,8 @@ fn task(
     Ok(Task { path, words })
 }
 
-/// What stands in the `.env` that the simulated machine has: of the files that are named, or of the
-/// project's example. One that is empty is none.
+/// The `.env` of the simulated machine: from the given files, or from the project's example. An
+/// empty one counts as none.
 fn env_file(
     host: &dyn Host,
     common: &CommonOptions,
@@ -193,7 +193,7 @@ fn env_file(
                     Failure::new(Kind::Policy, message).hint("put a copy of the file in its place")
                 );
             }
-            // There is none.
+            // It does not exist.
             Err(_) => {}
         }
     }
@@ -209,7 +209,7 @@ fn text(finding: &Finding, lines: &[String], again: &str) -> String {
     format!("{} {}{lines}\n    again with: {again}", styled(FAILURE, "FAILED"), finding.title())
 }
 
-/// The command that does just this again.
+/// The command that repeats exactly this.
 fn again(
     finding: &Finding,
     runbook: &Path,

@@ -67,7 +67,7 @@ pub struct Test {
     sweep: sweep::Sweep,
 }
 
-/// Runs them; the exit code.
+/// Runs the tests. Returns the exit code.
 pub fn main(common: &CommonOptions, test: &Test) -> u8 {
     let session = Session::new(common);
     session.end(Session::attempt(|| {
@@ -154,7 +154,7 @@ fn failure(summary: &Summary) -> Failure {
     Failure::new(kind, verdicts::sentence(summary))
 }
 
-/// A test has a machine of its own: what names another would only seem to count.
+/// A test has its own machine, so an option for another engine would have no effect.
 fn refuse_engines(common: &CommonOptions, sweeps: bool) -> Result<(), Box<Diagnostic>> {
     let given = [
         ("--host", common.host.is_some()),
@@ -218,7 +218,7 @@ fn list(
     broken.map_or(Ok(()), Err)
 }
 
-/// The same; a failure that a seed brought about says how to have it again.
+/// The same; a failure that depends on a seed shows how to repeat it.
 fn with_repeat(reports: &TestReport, test: &Test) -> TestReport {
     let mut reports = reports.clone();
     if let TestReport::Verdict(verdict) = &mut reports
@@ -236,7 +236,7 @@ fn with_repeat(reports: &TestReport, test: &Test) -> TestReport {
     reports
 }
 
-/// A file that is written once the tests are done, and known to be writable before.
+/// A file that is written after the tests, and checked to be writable before.
 struct Report {
     path: PathBuf,
     sink: Box<dyn FileSink>,

@@ -10,7 +10,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
 
-/// Asks and removes; the exit code.
+/// Asks, and removes the lock. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {
     let session = Session::new(common);
     session.end(Session::attempt(|| execute(&session, common)))
@@ -24,7 +24,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
             session.inform(&format!("The project \"{name}\" is not locked"));
             return Ok(());
         };
-        // A newer spc's lock is removed like any other: who it holds up may have no newer one.
+        // The lock of a newer spc is removed like any other: the person may have no newer one.
         let (holder, who) = match content {
             Ok(holder) => {
                 let who = lock::described(holder.as_ref());
