@@ -22,7 +22,7 @@ impl Consumer for Seen {
     }
 }
 
-/// A run's events on `host`, as they are handed on.
+/// Passes a run's events on, on `host`.
 struct Run {
     host: Arc<SimHost>,
     seen: Arc<Seen>,
@@ -52,7 +52,7 @@ fn log(text: &str) -> Event {
     Event::Log { level: Level::Warning, text: text.to_owned() }
 }
 
-/// The lines of the journal; nothing where there is none.
+/// The lines of the journal; empty without one.
 fn lines(run: &Run) -> Vec<Value> {
     let content = run
         .host

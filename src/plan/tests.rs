@@ -1,5 +1,5 @@
-//! A simulated machine plays the live one: what is planned against it is then run on it, and
-//! compared.
+//! A simulated machine acts as the live one: a runbook is planned against it, then run on it, and
+//! both are compared.
 
 mod answers;
 mod builds;
@@ -38,7 +38,7 @@ use crate::ui;
 const ROOT: &str = "/project";
 const WEB: &str = r#"web: #{ image: "web:1", environment: #{ COLOUR: env("COLOUR", "red") }, secrets: ["pw"], ports: ["8080:80"], volumes: ["data:/data"] }"#;
 
-/// A machine with a project in which these files are.
+/// A machine and a project with these files.
 fn world(files: &[(&str, &str)]) -> World {
     world_with(files, "red")
 }
@@ -62,12 +62,12 @@ fn host(executor: &Arc<SimTaskExecutor>, files: &[(&str, &str)], colour: &str) -
         .fold(host, |host, (name, text)| host.with_file(format!("{ROOT}/{name}"), text.to_string()))
 }
 
-/// The same machine with other files, or another variable, on it.
+/// The same machine with other files, or another variable.
 fn changed(world: &World, files: &[(&str, &str)], colour: &str) -> World {
     on_host(world, host(&world.executor, files, colour))
 }
 
-/// The same machine with another host, which has the records of this one.
+/// The same machine with another host that has the same records.
 fn on_host(world: &World, host: SimHost) -> World {
     for file in ["state.json", "key.json"] {
         let path = CheckedPath::root_itself(ROOT).join(".spc/shop").join(file);
@@ -97,7 +97,7 @@ fn try_plan(world: &World, file: &str) -> Result<Preview, Box<Diagnostic>> {
     }
 }
 
-/// What the plan came to; `say` receives what it waits for.
+/// The result of the plan; `say` receives what it waits for.
 fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<PlanOutcome, Box<Diagnostic>> {
     let host: Arc<dyn Host> = world.host.clone();
     let place = project_context::find(&*host, &ProjectOptions::default(), Path::new(ROOT))?;
@@ -119,7 +119,7 @@ fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<PlanOutcome
     plan(&planning, &Runbook::File(PathBuf::from(ROOT).join(file)))
 }
 
-/// What is planned; the machine is as it was before.
+/// The plan; the machine is not changed.
 fn planned(world: &World, file: &str) -> Preview {
     let calls = world.engine.calls().len();
     let before = (world.engine.state(), world.host.commands().len());
@@ -138,7 +138,7 @@ fn text(preview: &Preview) -> String {
     anstream::adapter::strip_str(&ui::preview::text(preview, None)).to_string()
 }
 
-/// What is planned is what is done, in the same order.
+/// The run does what the plan says, in the same order.
 fn planned_and_run(world: &World, file: &str) -> Preview {
     let preview = planned(world, file);
     let (calls, names) = (world.engine.calls().len(), names(world));
@@ -192,7 +192,7 @@ fn is_compared(step: &PlanStep) -> bool {
         && step.label.object.kind != ObjectKind::File
 }
 
-/// Names by id, as they are now.
+/// The current names by id.
 fn names(world: &World) -> BTreeMap<String, String> {
     let state = world.engine.state();
     let networks = state.networks.iter().map(|network| (network.id.clone(), network.name.clone()));
@@ -204,7 +204,7 @@ fn names(world: &World) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Names by id, as they were given.
+/// The original names by id.
 fn names_of_events(world: &World) -> BTreeMap<String, String> {
     let events = world.engine.past_events();
     let created = events.iter().rev().filter(|event| event.action.as_deref() == Some("create"));
@@ -215,7 +215,7 @@ fn names_of_events(world: &World) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A call as a plan's step; nothing for spc's own affairs.
+/// A call as a step of a plan; `None` for internal calls of spc.
 fn described_call(call: &Call, name: &dyn Fn(&str) -> String) -> Option<String> {
     let (what, action) = call.method.split_once('_')?;
     let name = name(&call.target);
@@ -305,7 +305,7 @@ fn what_a_pull_brings_is_unknown_until_then() {
             std::time::Duration::from_secs(1),
         )
         .unwrap();
-    // As far as a plan can know the registry may have another image now.
+    // As far as a plan can know, the registry may have another image now.
     let preview = planned(&world, "pull.rhai");
     let said = text(&preview);
     assert!(said.contains("pull image web:1"), "{said}");
@@ -436,7 +436,7 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
         up(job) + "shop.service(\"job\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
     let world = world(&[("up.rhai", &up(job)), ("wait.rhai", &code)]);
     let first = planned(&world, "wait.rhai");
-    // One that runs already is waited for alike.
+    // A running one is waited for in the same way.
     planned_and_run(&world, "up.rhai");
     for (preview, step) in [(first, 4), (planned(&world, "wait.rhai"), 1)] {
         let said = text(&preview);
@@ -447,14 +447,14 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
         assert!(preview.ends.is_none() && said.contains("write file done"), "{said}");
         assert!(preview.steps().count() >= step, "{said}");
     }
-    // What has ended is known.
+    // The result of an exited one is known.
     world.engine.end_process("shop-job-1", 0).unwrap();
     let wait = stack(job) + "shop.service(\"job\").wait(\"completed\");\n";
     let world = changed(&world, &[("wait.rhai", &wait)], "red");
     assert_eq!(text(&planned(&world, "wait.rhai")), "nothing to do");
 }
 
-/// A build of these lines, and a service of its image.
+/// A build from these lines, and a service with its image.
 fn building(dockerfile: &str) -> World {
     let built = r#"web: #{ build: ".", image: "local/web:1" }"#;
     world(&[
@@ -545,7 +545,7 @@ fn what_waits_for_ever_ends_the_plan() {
     );
 }
 
-/// So many services, each with a variable.
+/// This many services, each with a variable.
 fn many(count: usize, level: u8) -> String {
     format!(
         "let services = #{{}};\nfor number in 1..={count} {{ services[`s${{number}}`] = #{{ image: `image:${{number % 20}}`, environment: #{{ LEVEL: \"{level}\" }} }}; }}\nstack(\"shop\", #{{ services: services }}).up();\n"

@@ -398,17 +398,17 @@ fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
     let here = || moved("/work/app", &["/work/old", "/work/older"]);
     assert_eq!(own(&[made("/work/old"), here(), made("/work/app"), made("/work/older")]), Ok(()));
     for there in [
-        // Another one than was recorded.
+        // Another folder than the recorded one.
         vec![here(), made("/work/other")],
         vec![here(), made("/work/old/below")],
-        // The record of another folder, be it that this one is a former one.
+        // The record names another folder as the current one, even if this one is a former one.
         vec![made("/work/old"), moved("/work/other", &["/work/old"])],
         vec![made("/work/app"), moved("/work/other", &["/work/app"])],
         vec![here(), moved("/work/other", &["/work/app"])],
     ] {
         assert!(own(&there).is_err(), "{there:?}");
     }
-    // Refused with where it is now, not with where it began.
+    // The refusal names the current folder, not the first one.
     let refusal = own(&[made("/work/old"), moved("/work/other", &["/work/old"])]).unwrap_err();
     assert!(refusal.message().contains("made from \"/work/other\""), "{refusal:?}");
 }

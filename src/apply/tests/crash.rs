@@ -1,5 +1,5 @@
-//! A run that is killed at any call of the engine: the next one converges to what an undisturbed
-//! one leaves.
+//! A run that is killed at any call of the engine: the next one reaches the same state as an
+//! undisturbed one.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use similar_asserts::SimpleDiff;
 use super::*;
 use crate::engine::sim::CallSide;
 
-/// What is done while the run is killed.
+/// The action during the kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CrashCase {
     FirstUp,
@@ -18,7 +18,7 @@ enum CrashCase {
 }
 
 impl CrashCase {
-    /// What was there before.
+    /// The state before.
     fn prepare(self) -> Machine {
         let machine = machine();
         if self != Self::FirstUp {
@@ -41,7 +41,7 @@ impl CrashCase {
         }
     }
 
-    /// What an undisturbed run leaves, and the calls it makes.
+    /// The state after an undisturbed run, and its calls.
     fn clean(self) -> (Footprint, Vec<Call>) {
         let machine = self.prepare();
         let calls = machine.calls();
@@ -50,7 +50,7 @@ impl CrashCase {
     }
 }
 
-/// Database, job and web differ from [`shop`].
+/// Database, job and web, changed from [`shop`].
 fn changed() -> Value {
     let description = with(shop(), "services.db.environment.LEVEL", "2");
     let description = with(description, "services.migrate.environment", json!({"TO": "2"}));
@@ -63,8 +63,8 @@ fn stamps(state: &EngineState) -> BTreeMap<String, (u64, u64)> {
     named.map(|volume| (volume.name.clone(), (volume.stamp, volume.writes))).collect()
 }
 
-/// Kills the work at every call in turn, and has it done again by a new run. A call that only reads
-/// does nothing that a crash after it could find done.
+/// Kills the work at every call in turn, and repeats it in a new run. A call that only reads has no
+/// effect that a kill after it could leave.
 fn sweep(work: CrashCase) {
     let (clean, calls) = work.clean();
     assert!(calls.len() > 20, "{calls:?}");
@@ -88,8 +88,8 @@ fn sweep(work: CrashCase) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Breaks the connection at every call that changes something, for good: the run notices, does what
-/// it still can, and ends.
+/// Breaks the connection permanently at every call that changes something: the run notices it, does
+/// what it still can, and ends.
 fn lose(work: CrashCase) {
     let (clean, calls) = work.clean();
     let mut wrong = Vec::new();
@@ -99,7 +99,7 @@ fn lose(work: CrashCase) {
             machine.engine.crash_at(at as u64 + 1, when);
             let begun = machine.executor.now();
             let result = machine.run(work.run(&machine.ctx()));
-            // The lock may be all that is lost.
+            // Only the lock may be lost.
             let kind = result.err().map_or(Kind::Engine, |failure| failure.kind);
             let took = machine.executor.now().saturating_sub(begun);
             if kind != Kind::Engine || took > secs(60) {
@@ -119,7 +119,7 @@ fn lose(work: CrashCase) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The next run, and what is not as it should be then.
+/// The next run, and the differences afterwards.
 fn finish(machine: &Machine, work: CrashCase, clean: &Footprint) -> Result<(), String> {
     let before = stamps(&machine.state());
     machine.engine.recover();
@@ -131,7 +131,7 @@ fn finish(machine: &Machine, work: CrashCase, clean: &Footprint) -> Result<(), S
     if matches!(work, CrashCase::FirstUp | CrashCase::ChangedUp)
         && machine.calls_from(calls).iter().all(|call| !call.mutates || call.method == "exec_start")
     {
-        // With nothing left to change the lock is nobody's business; the next run that changes
+        // If nothing is left to change, the lock does not matter; the next run that changes
         // something takes it over.
         found.locked = false;
     }

@@ -1,4 +1,4 @@
-//! Commands in containers that spc gives up.
+//! Cancelled commands in containers.
 
 use similar_asserts::assert_eq;
 
@@ -7,7 +7,7 @@ use crate::apply::exec::{Exec, Input, exec};
 use crate::engine::sim::{ExecAnswer, Fault, FaultEffect, FaultPoint};
 use crate::engine::{Engine, ExecRequest};
 
-/// A service whose commands answer so; up.
+/// A service with these answers of its commands; brings it up.
 fn answering(process: Process) -> Machine {
     let machine = machine_with(1, |builder| builder.process("web", process));
     machine.up(&json!({"services": {"web": {"image": "web:1", "user": "1000"}}})).unwrap();
@@ -127,7 +127,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
         (Some("1000"), endless()),
         (Some("1001:50"), endless()),
         (None, endless()),
-        // As `sudo` does it: whoever began it may not end it.
+        // As with `sudo`: the user that started it may not end it.
         (None, endless().becoming("0")),
         (Some("1001"), endless().becoming("0").ignoring_term()),
     ] {

@@ -1,5 +1,5 @@
-//! Records, labels and locks of every format: older ones are read, newer ones rejected and left as
-//! they are.
+//! Records, labels and locks of every format version: older ones are read, newer ones rejected and
+//! not changed.
 
 use similar_asserts::assert_eq;
 
@@ -126,7 +126,7 @@ fn a_key_of_fingerprints_is_read_without_a_version_and_a_newer_one_is_rejected()
     }
 }
 
-/// Makes what `project` has anew with labels of this version.
+/// Recreates the objects of `project` with labels of this version.
 fn relabelled(machine: &Machine, kind: &str, format: &str) -> String {
     let state = machine.state();
     let with_format = |labels: &BTreeMap<String, String>| {
@@ -250,7 +250,7 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
         locked_by(&machine, labels, &heartbeat);
         let before = machine.executor.now();
         let changed = with(one(), "services.web.command", "other");
-        // `down` too: another run is at work, as far as anybody knows.
+        // `down` too: as far as this version knows, another run is active.
         for failure in [
             machine.up(&changed).unwrap_err(),
             machine.up(&one()).unwrap_err(),
@@ -319,7 +319,7 @@ fn an_image_that_a_newer_version_built_is_not_built_over() {
 
     for (format, of, is_rejected) in [
         ("3", "shop-web", true),
-        // Somebody built on an image of a newer version: its labels are not this one's.
+        // Someone built on an image of a newer version: the labels don't belong to this one.
         ("3", "base", false),
         ("2", "shop-web", false),
         ("", "shop-web", false),

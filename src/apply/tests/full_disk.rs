@@ -1,4 +1,4 @@
-//! The engine's disk is full: what makes space works, what needs space fails and says so.
+//! The engine's disk is full: calls that free space work, calls that need space fail and say so.
 
 use super::verbs::Lifecycle;
 use super::*;
@@ -44,7 +44,7 @@ const WARNING: &str = "The engine's disk is full, there is no space for the proj
 #[test]
 fn what_makes_space_goes_on_without_the_lock() {
     for work in MAKING_SPACE {
-        // With the lock's image, and where it has to be made first.
+        // With the lock's image, and without it, so that it has to be created first.
         for has_image in [true, false] {
             let machine = running();
             if !has_image {
@@ -124,8 +124,8 @@ fn a_lock_that_another_run_holds_is_waited_for_also_on_a_full_disk() {
             machine.run(machine.engine.image_remove("spc-empty:1", true)).unwrap();
         }
         machine.engine.set_disk_full(true);
-        // Its heart needs no new space on a real engine; here it stands still, and that is not what
-        // is looked at.
+        // On a real engine its heartbeat needs no new space. Here it stops, which is not the
+        // subject of this test.
         let ctx = machine.ctx();
         let release = async {
             machine.executor.sleep(secs(20)).await;

@@ -12,7 +12,7 @@ fn released(words: &[&str]) -> ImageSpec {
     ImageSpec::command(words)
 }
 
-/// Two services of one image in a registry.
+/// Two services with one image in a registry.
 fn pulled() -> (Machine, Value) {
     let machine =
         machine_with(1, |builder| builder.registry_image("app:1", released(&["one"]), secs(3)));
@@ -161,7 +161,7 @@ fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
     );
 }
 
-/// A service that is built in three seconds, or not.
+/// A service with a build of three seconds, or without one.
 fn built(script: BuildScript) -> (Machine, Value) {
     let mut machine = machine_with(1, |builder| builder.on_build("shop-web*", script));
     let host = SimHost::new(machine.executor.clone())
@@ -236,7 +236,7 @@ fn a_build_from_the_very_same_is_not_done_again() {
     assert_eq!(build(&|_| {}), 1, "another context");
 }
 
-/// An image that is built with the secret `key`, whose value is `TOKEN`'s.
+/// An image that is built with the secret `key`, whose value is in `TOKEN`.
 fn built_with_secret() -> (Machine, Value) {
     let (mut machine, mut description) = built(BuildScript::new());
     machine.environment.insert("TOKEN".into(), "correct horse".into());
@@ -252,7 +252,7 @@ fn built_with_secret() -> (Machine, Value) {
     (machine, description)
 }
 
-/// How often the builder was asked, and whether it was told to take nothing from its cache.
+/// The number of builds, and whether they were without the cache.
 fn builds_of(machine: &Machine, description: &Value) -> Vec<bool> {
     let asked: Arc<parking_lot::Mutex<Vec<bool>>> = Arc::default();
     let project = project(description);
@@ -304,7 +304,7 @@ fn a_build_is_done_again_if_a_secret_changed_and_only_then_without_the_cache() {
         [false],
         "the same value: what is cached was made of it"
     );
-    // Another checkout, another key: whether the value is the same can't be told.
+    // Another checkout has another key, so it is unknown whether the value is the same.
     machine
         .host
         .remove(&crate::policy::CheckedPath::trusted("/project/.spc/shop/key.json"))
@@ -367,7 +367,7 @@ fn a_build_secret_without_a_value_is_named() {
     assert_eq!(count(&machine, "image_build"), 0);
 }
 
-/// Services whose Dockerfiles are `FROM` of an image each.
+/// Services whose Dockerfiles each are `FROM` an image.
 fn building(services: Value, dockerfiles: &[(&str, &str)]) -> (Machine, Value) {
     let mut machine = machine();
     let mut host = SimHost::new(machine.executor.clone());
@@ -381,7 +381,7 @@ fn building(services: Value, dockerfiles: &[(&str, &str)]) -> (Machine, Value) {
     (machine, json!({ "services": services }))
 }
 
-/// The calls that made images, in their order.
+/// The calls that made images, in order.
 fn made(machine: &Machine) -> Vec<String> {
     let calls = machine.engine.calls();
     let made = calls.iter().filter(|call| ["image_build", "image_pull"].contains(&call.method));
@@ -436,7 +436,7 @@ fn an_image_named_by_tag_and_digest_is_pulled_once_and_then_here() {
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
 
-/// What was said in warnings.
+/// The warnings.
 fn warnings(machine: &Machine) -> String {
     let seen = machine.seen.0.lock();
     let texts = seen.iter().filter_map(|event| match event {

@@ -1,4 +1,4 @@
-//! `down` with volumes of which others' containers mount some.
+//! `down` with volumes, some of which containers of others mount.
 
 use bollard::models;
 use similar_asserts::assert_eq;
@@ -7,7 +7,7 @@ use super::*;
 use crate::engine::Engine;
 use crate::model::reconcile::DownOptions;
 
-/// `db` on a volume, and one that nobody else mounts.
+/// `db` with a volume, and a volume that no other container mounts.
 fn stored() -> Value {
     json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data", "more:/more"]}}, "volumes": {"data": {}, "more": {}}})
 }

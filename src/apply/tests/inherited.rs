@@ -1,5 +1,5 @@
-//! Labels that containers have from their images: they neither make a container the project's nor
-//! hide one of it.
+//! Labels that containers inherit from their images: they neither give a container to the project
+//! nor hide one from it.
 
 use similar_asserts::assert_eq;
 
@@ -15,8 +15,7 @@ fn image(labels: Labels) -> ImageSpec {
     ImageSpec { labels, ..ImageSpec::command(&["serve"]) }
 }
 
-/// Every label that spc reads from a container, with values as they are on a container of the
-/// project.
+/// Every label that spc reads from a container, with the values of a container of the project.
 fn all_labels(oneoff: &str, more: &[(&str, &str)]) -> Labels {
     let own = [
         (compose_label::PROJECT, PROJECT),
@@ -123,7 +122,7 @@ fn an_image_does_not_hide_the_services_that_are_made_of_it() {
     }
 }
 
-/// Makes the container of `one_service` anew as version 0.1.0 labelled it.
+/// Recreates the container of `one_service` with the labels of version 0.1.0.
 fn as_version_0_1_0(machine: &Machine) {
     machine.up(&one_service()).unwrap();
     let set = machine.state().container("shop-one-1").unwrap().labels.clone();

@@ -1,12 +1,10 @@
-//! A replacement that is killed, and what the next run makes of it, whether it wants the same or
-//! something else.
+//! A replacement that is killed, and the next run, with the same or another description.
 
 use super::replacement::{db, level, names, running, watched, web, worker};
 use super::*;
 use crate::engine::sim::CallSide;
 
-/// Kills the work at every call that changes something; `after` looks at what the next run makes of
-/// it.
+/// Kills the work at every call that changes something; `after` checks the result of the next run.
 fn killed_at_every_change(
     prepare: impl Fn() -> Machine,
     work: &Value,

@@ -1,4 +1,4 @@
-//! One run at a time changes a project.
+//! Only one run at a time changes a project.
 
 use super::*;
 use crate::apply::lock;
@@ -6,7 +6,7 @@ use crate::engine::sim::{CallSide, Fault, FaultEffect, FaultPoint};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::executor::Job;
 
-/// Runs each piece of work as a run of its own, beside the others.
+/// Runs each piece of work as a run of its own, in parallel.
 fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let jobs: Vec<Job<'_, T>> = work;
     TaskExecutor::Sim(machine.executor.clone())
@@ -32,7 +32,7 @@ fn waits(machine: &Machine) -> Vec<String> {
     machine.seen.0.lock().iter().filter_map(text).collect()
 }
 
-/// One service whose image takes long to come.
+/// One service whose image takes long to pull.
 fn slow(seconds: u64) -> (Machine, Value) {
     let machine = machine_with(1, |builder| {
         builder.registry_image("large:1", ImageSpec::command(&["run"]), secs(seconds))
@@ -40,7 +40,7 @@ fn slow(seconds: u64) -> (Machine, Value) {
     (machine, json!({"services": {"one": {"image": "large:1"}}}))
 }
 
-/// What made changes from `time` on, the lock's own calls and deaths aside.
+/// The changes from `time` on, without the lock's own calls and exits.
 fn changes_since(machine: &Machine, time: Duration) -> Vec<String> {
     let calls = machine
         .engine
@@ -121,7 +121,7 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         let machine = machine();
         machine.up(&shop()).unwrap();
         machine.pass(secs(15));
-        // Its heart ends with the run, and the container stays.
+        // Its heartbeat ends with the run, and the container stays.
         drop(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
         assert!(machine.footprint().locked);
         let before = machine.executor.now();
@@ -259,7 +259,7 @@ fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
 #[test]
 fn a_machine_of_the_same_name_waits_for_a_lock_whose_owner_it_can_not_see() {
     let mut machine = left_by_a_dead_process();
-    // Its processes have the same numbers, and its person the same name.
+    // Its processes have the same numbers, and its user the same name.
     machine.host = Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
     let before = machine.executor.now();
     machine.up(&shop()).unwrap();
@@ -276,8 +276,8 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
             .process(|| machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap())
     };
     let _held = process().unwrap();
-    // The process has ended, its heart beats on: to this machine the owner is gone, to the other
-    // one it may be anybody.
+    // The process has ended, but the heartbeat continues. For this machine the owner is gone, for
+    // the other one it is unknown.
     let mut other = machine.ctx();
     Arc::make_mut(&mut other.run).host =
         Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
@@ -348,7 +348,7 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
 #[test]
 fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run() {
     for stop in [true, false] {
-        // Its end takes eight seconds, which the engine waits for whoever asked.
+        // Its end takes eight seconds, and the engine waits for it, whoever asked.
         let machine = machine_with(1, |builder| {
             builder.process("redis", Process::new().ready_after(millis(100)).stop_takes(secs(8)))
         });
@@ -387,7 +387,7 @@ fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run(
 fn of_two_recoverers_exactly_one_wins_at_a_time() {
     for seed in 0..10 {
         let machine = left_locked();
-        // Another order of what happens at once.
+        // Another order of simultaneous events.
         for _ in 0..seed {
             machine.executor.random();
         }
@@ -447,7 +447,7 @@ fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
 #[test]
 fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
     let (machine, description) = slow(100);
-    // Its heart stops for 35 s, as when its machine sleeps.
+    // Its heartbeat stops for 35 s, as when its machine sleeps.
     for beat in 2..9 {
         let error = EngineError::new(EngineErrorKind::Unreachable, "no route to host");
         machine.engine.fault(Fault {

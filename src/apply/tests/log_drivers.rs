@@ -1,4 +1,4 @@
-//! Log options that the engine's default driver decides on are refused before anything is touched.
+//! Log options that depend on the engine's default driver are rejected before the first change.
 
 use super::*;
 

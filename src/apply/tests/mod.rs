@@ -71,7 +71,7 @@ use crate::policy::{CheckedPath, Policy};
 pub(super) const PROJECT: &str = "shop";
 const DIRECTORY: &str = "/project";
 
-/// What a run reported.
+/// The reports of a run.
 #[derive(Default)]
 pub(super) struct EventRecorder(Mutex<Vec<Event>>);
 
@@ -90,7 +90,7 @@ pub(super) struct Machine {
     pub environment: BTreeMap<String, String>,
 }
 
-/// A machine with the images of [`shop`], whose processes take a while to get ready.
+/// A machine with the images of [`shop`], whose processes take a while to become ready.
 pub(super) fn machine() -> Machine {
     machine_with(1, |builder| builder)
 }
@@ -118,7 +118,7 @@ pub(super) fn machine_with(
     }
 }
 
-/// db on a volume, redis, and web behind both, with a job in between.
+/// db with a volume, redis, and web, which depends on both, with a job in between.
 pub(super) fn shop() -> Value {
     json!({
         "services": {
@@ -172,7 +172,7 @@ pub(super) fn project(description: &Value) -> Project {
 }
 
 impl Drop for Machine {
-    /// What never may be was in no test.
+    /// No test violated an invariant.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let found: Vec<String> =
@@ -190,7 +190,7 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    /// A new run: nothing is remembered but what is on the machine.
+    /// A new run: it remembers only what is on the machine.
     pub fn ctx(&self) -> VerbContext {
         for (name, value) in &self.environment {
             self.engine.keep_secret(name, value);

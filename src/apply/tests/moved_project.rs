@@ -1,4 +1,4 @@
-//! A project whose folder was moved, behind the guard that holds scripts to their own project.
+//! A project whose folder was moved, behind the guard.
 
 use similar_asserts::assert_eq;
 
@@ -9,7 +9,7 @@ use crate::engine::Guard;
 use crate::engine::sim::CallSide;
 use crate::model::names::is_former_folders_volume;
 
-/// A machine with the folders that the project is in, one after the other.
+/// A machine with the folders of the project, one after another.
 fn moving() -> Machine {
     let mut machine = machine();
     let host = SimHost::new(machine.executor.clone());
@@ -24,7 +24,7 @@ fn stored() -> Value {
 }
 
 impl Machine {
-    /// A run in `folder`, its calls held to `policy`.
+    /// A run in `folder` with the limits of `policy`.
     fn guarded(&self, policy: Policy, folder: &str) -> VerbContext {
         let mut ctx = self.ctx();
         ctx.engine = Arc::new(Guard::new(ctx.engine, policy.clone(), self.host.clone()));
@@ -57,7 +57,7 @@ impl Machine {
         ))
     }
 
-    /// Names of the records of moves, and of the folders that they name.
+    /// The names of the records of moves, and of the folders in them.
     fn moves(&self) -> Vec<String> {
         let volumes = self.run(self.engine.volume_list(&crate::engine::Filters::new())).unwrap();
         let records = volumes.iter().filter(|volume| is_former_folders_volume(&volume.name));
@@ -86,7 +86,7 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     machine.up_in("/srv/one", false, &stored()).unwrap();
     let stamp = machine.state().volume("shop_data").unwrap().stamp;
     let calls = machine.calls();
-    // Also where nothing differs.
+    // Also if nothing differs.
     refused(machine.up_in("/srv/two", false, &stored()), "/srv/one");
     refused(machine.down_in("/srv/two", false, true), "/srv/one");
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
@@ -109,7 +109,7 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     machine.up_in("/srv/two", false, &stored()).unwrap();
     machine.up_in("/srv/two", true, &stored()).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "it is recorded once");
-    // Down leaves the volume, which names the old folder for ever.
+    // `down` keeps the volume, whose label always names the old folder.
     machine.down_in("/srv/two", false, false).unwrap();
     assert_eq!(machine.moves().len(), 1);
     machine
@@ -121,7 +121,7 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     machine.up_in("/srv/three", false, &stored()).unwrap();
 }
 
-/// A verb by its name, and a run of it.
+/// A verb by its name, with a run of it.
 type Verb<'a> = (&'a str, &'a dyn Fn(&Machine));
 
 #[test]
@@ -291,7 +291,7 @@ fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
         machine.logged()
     );
     machine.down_in("/srv/one", false, false).unwrap();
-    // The network is gone, the volume stays, and so does who has it.
+    // The network is gone, but the volume and its owner stay.
     refused(up("/srv/two", false), "/srv/one");
     refused(up("/srv/two", true), "/srv/one");
     up("/srv/one", false).unwrap();

@@ -1,4 +1,4 @@
-//! Volumes and networks of containers that come and go.
+//! Volumes and networks of containers that are created and removed.
 
 use super::*;
 use crate::apply::one_off::{self, OneOffSpec};
@@ -115,7 +115,7 @@ fn a_container_whose_network_was_removed_is_replaced() {
     );
 }
 
-/// web on three networks, with an address of its own on one.
+/// web on three networks, with a static address on one.
 fn on_three(level: &str) -> Value {
     json!({
         "services": {"web": {

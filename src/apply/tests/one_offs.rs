@@ -1,11 +1,11 @@
-//! One-off containers: what they need and bring with them, and what becomes of those whose run was
-//! killed.
+//! One-off containers: their dependencies, and the leftovers of killed runs.
 
 use super::*;
 use crate::apply::one_off::{self, OneOffSpec};
 use crate::model::event::Level;
 
-/// A run of `command` like the containers of a service; the service's own command if it is empty.
+/// A run of `command` in a container with the settings of the service; without a command, the
+/// service's own.
 pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) -> OneOffSpec<'a> {
     let service = &described.services[service];
     OneOffSpec {
@@ -22,7 +22,7 @@ pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) ->
     }
 }
 
-/// A machine on which the commands of one-offs are known: `tool` ends, `forever` doesn't.
+/// A machine with known commands of one-offs: `tool` ends, `forever` doesn't.
 fn machine() -> Machine {
     machine_with(1, |builder| {
         builder
@@ -32,7 +32,7 @@ fn machine() -> Machine {
     })
 }
 
-/// `tool` behind the database and a job, on a network and a volume of its own.
+/// `tool`, which depends on the database and a job, with a network and a volume of its own.
 fn tools() -> Value {
     let mut description = shop();
     description["services"]["tool"] = json!({
@@ -57,8 +57,8 @@ fn names(machine: &Machine) -> Vec<String> {
         .collect()
 }
 
-/// Leaves a one-off container of `service` behind, as a run does that is killed a second after the
-/// container's start; its name.
+/// Leaves a one-off container of `service` behind, like a run that is killed a second after the
+/// container's start. Returns its name.
 fn leave_behind(machine: &Machine, description: &Value, service: &str) -> String {
     let described = project(description);
     let killed = machine.executor.process(|| {
@@ -127,7 +127,8 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
         .filter(|call| call.mutates)
         .map(|call| call.method)
         .collect();
-    // It writes to a volume of its own: from the last check to the start it has the project's lock.
+    // It writes to a volume of its own, so it holds the project's lock from the last check to the
+    // start.
     let lock = ["container_create", "container_upload"];
     let command = [
         "container_create",

@@ -1,4 +1,4 @@
-//! Never two running containers on one storage, by whichever names they have it.
+//! Two running containers never write to one storage, under any name.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ fn bound(folder: &str) -> Value {
     json!({"driver_opts": {"type": "none", "o": "bind", "device": folder}})
 }
 
-/// Services with the volumes that are given for each, of a few that are bound.
+/// Services with the given volumes, some of which bind folders.
 fn described(services: &[(&str, &[&str])]) -> Value {
     let service =
         |mounts: &[&str]| json!({"image": "db:1", "volumes": mounts, "restart": "unless-stopped"});
@@ -137,7 +137,7 @@ fn a_one_off_is_no_second_writer_by_another_name() {
         .unwrap();
 }
 
-/// A running container that nobody labelled, with the folder or volume mounted.
+/// A running container without labels that mounts the folder or volume.
 fn stranger(machine: &Machine, name: &str, mount: &str) {
     let host =
         models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
@@ -193,7 +193,8 @@ fn drawn() -> impl Strategy<Value = Vec<(usize, Vec<usize>)>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The invariant looks at each event: services and storages change hands from one description to the next.
+    /// The invariant is checked at each event: services and storages change from one description to
+    /// the next.
     #[test]
     #[ignore = "slow: `make test` runs it"]
     fn whatever_is_described_no_storage_ever_has_two_writers(

@@ -1,5 +1,4 @@
-//! What belongs to the project: scale, what is no longer described, profiles, and what Docker
-//! Compose made.
+//! The objects of a project: scale, orphans, profiles, and objects of Docker Compose.
 
 use bollard::models;
 
@@ -10,7 +9,7 @@ fn names(machine: &Machine) -> Vec<String> {
     machine.footprint().containers.into_keys().collect()
 }
 
-/// A service whose number of containers is not described, but for these keys.
+/// A service without a number of containers in its description; with additional keys.
 fn web(keys: Value) -> Value {
     let mut web = json!({"image": "web:1"});
     web.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
@@ -38,7 +37,7 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     machine.up(&description).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a later up keeps it");
     assert!(machine.logged().contains(&KEPT.to_owned()), "{:?}", machine.logged());
-    // Back to what counts without it: nothing is kept any more.
+    // Back to the default: nothing is kept any more.
     scale(&machine, &description, 1);
     let before = machine.logged().len();
     machine.up(&description).unwrap();
@@ -64,7 +63,7 @@ fn down_forgets_the_number_that_was_scaled_to() {
     machine.down(false).unwrap();
     machine.up(&description).unwrap();
     assert_eq!(names(&machine), ["shop-web-1"]);
-    // Also where there was nothing to take down.
+    // Also if there was nothing to remove.
     scale(&machine, &description, 0);
     machine.down(false).unwrap();
     machine.up(&description).unwrap();
@@ -77,7 +76,7 @@ fn a_number_in_the_description_counts_whatever_was_scaled_to() {
         let machine = machine();
         let (open, fixed) = (web(json!({})), web(replicas));
         machine.up(&fixed).unwrap();
-        // Scaled from a description with a number: until the next up.
+        // Scaled from a description with a number: kept until the next up.
         scale(&machine, &fixed, 3);
         assert_eq!(names(&machine).len(), 3);
         assert!(
@@ -89,7 +88,7 @@ fn a_number_in_the_description_counts_whatever_was_scaled_to() {
         );
         machine.up(&fixed).unwrap();
         assert_eq!(names(&machine), ["shop-web-1", "shop-web-2"], "the highest number goes");
-        // Scaled from one without: a number that is written later counts, and the other one is
+        // Scaled from one without: a number that is added later counts, and the kept one is
         // forgotten.
         scale(&machine, &open, 3);
         machine.up(&fixed).unwrap();
@@ -199,8 +198,8 @@ pub(super) fn compose_container(
     }
 }
 
-/// The project as Docker Compose would have made it: db on its volume and network, and a service
-/// that is described no more.
+/// The project as Docker Compose would have created it: db with its volume and network, and a
+/// service that is no longer described.
 pub(super) fn composed() -> Machine {
     let machine = machine();
     let engine = &machine.engine;
@@ -311,7 +310,7 @@ fn verbs_on_what_compose_runs_say_that_it_is_left_alone() {
     assert_eq!(machine.logged(), [said; 4]);
 }
 
-/// What `docker compose down` leaves, or a killed one: the volume, the network.
+/// Left by `docker compose down`, or by a killed one: the volume, the network.
 pub(super) fn left_by_compose() -> Machine {
     let machine = composed();
     machine.run(async {
@@ -339,7 +338,7 @@ fn what_compose_left_without_containers_is_taken_over_as_it_is() {
     assert_eq!(machine.state().volume("shop_data").unwrap().stamp, before.stamp, "and stays so");
     machine.down(true).unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
-    // What Compose makes later under the same names is asked about again.
+    // Objects that Compose creates later under the same names have to be adopted again.
     let volume = models::VolumeCreateRequest {
         name: Some("shop_data".into()),
         labels: Some(labels(&[(compose_label::VOLUME, "data")])),
@@ -365,7 +364,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
         .run(verbs::down(&machine.ctx(), PROJECT, DownOptions { volumes: true, adopt: true }))
         .unwrap();
     assert_eq!(machine.footprint(), Footprint::default());
-    // A container of Compose's still uses them.
+    // A container of Compose still uses them.
     let machine = composed();
     machine.down(true).unwrap();
     let logged = machine.logged().join("\n");

@@ -1,4 +1,4 @@
-//! Ports of the machine that a process has which is no container.
+//! Ports of the machine that a process uses which is not a container.
 
 use super::*;
 use crate::host::Listener;
@@ -77,7 +77,7 @@ fn a_port_that_a_container_has_is_the_containers_whoever_listens_for_it() {
             .up(&with(web(&["8000:8000"]), "services.web.environment", json!({"A": "1"})))
             .unwrap();
     }
-    // Left by a container that is going, or another engine's: the engine says so at the start.
+    // Left by a container that is ending, or by another engine: the engine reports it at the start.
     let machine = machine();
     listen(&machine, "0.0.0.0", "tcp", Some("docker-proxy (pid 7)"));
     machine.up(&web(&["8000:8000"])).unwrap();

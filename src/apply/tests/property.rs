@@ -1,4 +1,4 @@
-//! Whatever is described: what `up` made is what is wanted, seen through create and inspect.
+//! For any description, `up` creates what is described, as create calls and inspects show.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::engine::ApiVersion;
 use crate::model::reconcile::{self, DesiredState};
 use crate::policy::CheckedPath;
 
-/// What is drawn for one service.
+/// The random parts of one service.
 #[derive(Debug, Clone)]
 struct RandomService {
     image: usize,
@@ -23,7 +23,7 @@ struct RandomService {
     ephemeral: bool,
     secret: usize,
     flags: u8,
-    /// For each service before it: nothing, or a condition.
+    /// For each service before it: no dependency, or a condition.
     needs: Vec<usize>,
     start_first: bool,
 }
@@ -60,7 +60,7 @@ fn drawn() -> impl Strategy<Value = RandomService> {
     )
 }
 
-/// Every second service is a job, which nobody needs to be healthy.
+/// Every second service is a job, which no service requires to be healthy.
 fn is_job(number: usize) -> bool {
     number % 2 == 1
 }
@@ -90,7 +90,7 @@ fn service(number: usize, drawn: &RandomService) -> Value {
     let (mounts, anonymous) = mounts(number, drawn);
     let published = drawn.published && !job;
     let fixed_address = drawn.networks % 4 >= 2 && has(drawn.networks, 2);
-    // Of what can be there once only there is one container.
+    // If something can exist only once, there is one container.
     let single = has(drawn.mounts, 1) || fixed_address || published;
     put("image", json!(["plain:1", "volume:1", "checked:1", "both:1"][drawn.image]));
     put("environment", json!({"LEVEL": drawn.level, "EMPTY": ""}));
@@ -212,7 +212,7 @@ fn prepared(seed: u64, modern: bool) -> Machine {
     machine
 }
 
-/// The plan for what is already there.
+/// The plan for existing containers.
 fn plan_now(machine: &Machine, description: &Value) -> String {
     let ctx = machine.ctx();
     let project = project(description);
@@ -245,12 +245,12 @@ fn plan_now(machine: &Machine, description: &Value) -> String {
         renew_anonymous_volumes: false,
     };
     let mut plan = reconcile::up(&wanted, &observed).unwrap();
-    // A job that is done is remarked on each time.
+    // A completed job is noted each time.
     plan.notes.clear();
     plan.to_string()
 }
 
-/// Fingerprints made on one machine are those made on the other.
+/// Fingerprints of one machine equal those of the other.
 fn same_key(from: &Machine, to: &Machine) {
     let key = &CheckedPath::trusted("/project/.spc/shop/key.json");
     if let Ok(content) = from.host.read(key) {
@@ -288,7 +288,7 @@ proptest! {
         let fresh = prepared(seed, modern);
         same_key(&machine, &fresh);
         fresh.up(&second).unwrap();
-        // The jobs that nobody waits for end.
+        // Jobs that nothing waits for end.
         machine.pass(secs(1));
         fresh.pass(secs(1));
         let (changed, made) = (machine.footprint(), fresh.footprint());

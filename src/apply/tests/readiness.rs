@@ -1,4 +1,4 @@
-//! When a container is ready, and what is said when it does not get there.
+//! When a container is ready, and the messages if it does not become ready.
 
 use super::*;
 use crate::engine::ApiVersion;
@@ -23,10 +23,10 @@ fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
     )
 }
 
-/// When each probe began, spc's and the engine's.
+/// The start of each probe, of spc and of the engine.
 fn probes(machine: &Machine) -> Vec<Duration> {
     let trace = machine.engine.event_trace();
-    // Another command ends one that is given up.
+    // Another command ends a cancelled one.
     let begun =
         trace.iter().filter(|line| line.contains("exec_create") && !line.contains("SPC_EXEC="));
     begun
@@ -78,7 +78,7 @@ fn what_took_long_before_is_not_asked_until_it_can_be_ready() {
     assert!(again.len() * 2 < first, "{} probes, {first} the first time", again.len());
     assert!(again[0] > begun + secs(3));
     assert!(outcome.ready.values().all(|took| *took < millis(4700)), "{:?}", outcome.ready);
-    // Another check, another pace.
+    // Another check has its own history.
     let begun = machine.executor.now();
     machine.up(&checked(30, 4, 3)).unwrap();
     assert!(
@@ -105,7 +105,7 @@ fn a_disabled_check_means_ready_is_running() {
 #[test]
 fn a_check_runs_as_the_engine_would_run_it() {
     let machine = machine_with(1, |builder| {
-        // The engine does not hand an image's SHELL on to its containers.
+        // The engine does not pass an image's SHELL to its containers.
         let image = ImageSpec {
             shell: vec!["/bin/bash".into(), "-ec".into()],
             ..ImageSpec::command(&["serve"]).with_health_test("check")
@@ -133,7 +133,7 @@ fn the_first_probe_comes_at_once_and_the_next_in_pauses_of_a_tenth_of_the_wait()
         let ended = pair[0] + millis(34);
         let pause = pair[1].saturating_sub(ended);
         let tenth = ended.saturating_sub(begun[0]) / 10;
-        // A probe takes 34 ms here, and twice that is the least.
+        // A probe takes 34 ms here, and the minimum is twice that.
         let wanted = tenth.clamp(millis(69), secs(1));
         assert!(pause.abs_diff(wanted) <= millis(4), "{pause:?} after {:?}", pair[0]);
         long += usize::from(wanted == secs(1));
@@ -324,7 +324,7 @@ fn a_container_that_keeps_exiting_under_a_restart_policy_fails_after_the_third_t
     }
 }
 
-/// What is shown of a failure's log.
+/// The log in a failure.
 fn shown_log(failure: &Failure) -> Vec<&str> {
     failure
         .details
@@ -358,7 +358,7 @@ fn the_last_log_lines_are_those_of_the_start_that_failed() {
             !log.is_empty() && log.len() <= 2 && log.iter().all(|line| *line == "SECOND reason"),
             "{log:?}"
         );
-        // One that says nothing is not explained by what an earlier start said.
+        // If a start has no output, that of an earlier start does not explain it.
         machine
             .engine
             .set_process("web", Process::new().ready_after(secs(9)).exits_after(millis(60), 7));

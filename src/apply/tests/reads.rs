@@ -28,8 +28,8 @@ fn reads(machine: &Machine, verb: impl FnOnce() -> Result<(), Failure>) -> (usiz
     (machine.host.reads_of(STATE) - before.0, writes() - before.1)
 }
 
-/// A verb reads the records once before it plans, once more under the lock, as another run may have
-/// changed them until then, and once before each change that it may make to them.
+/// A verb reads the records once before it plans, once more under the lock (another run may have
+/// changed them until then), and once before each change that it may make to them.
 #[test]
 fn a_verb_reads_the_records_once_and_once_more_under_the_lock() {
     let answers = Process::new().on_exec(|_, _| Some(ExecAnswer::default()));

@@ -1,4 +1,4 @@
-//! Replacing a container: what is done in which order, and the way back.
+//! Replacement of a container: the order of its steps, and the rollback.
 
 use super::*;
 use crate::engine::EngineError;
@@ -13,7 +13,7 @@ pub(super) fn db(level: &str) -> Value {
     })
 }
 
-/// A worker that nothing tells from a job but that it does not end by itself.
+/// A worker that looks like a job, except that it does not end by itself.
 pub(super) fn worker(level: &str) -> Value {
     json!({"services": {"redis": {"image": "redis:1", "environment": {"LEVEL": level}}}})
 }
@@ -29,7 +29,7 @@ pub(super) fn web(level: &str, order: &str) -> Value {
     }}, "networks": {"front": {}, "back": {}}})
 }
 
-/// The level a container was made for, by its name.
+/// The level in a container's description, by its name.
 pub(super) fn level(machine: &Machine, container: &str) -> String {
     let state = machine.state();
     let found = state.container(container).unwrap_or_else(|| panic!("there is no {container}"));
@@ -50,7 +50,7 @@ fn details(failure: &Failure) -> String {
         .join("\n")
 }
 
-/// A machine where `description` runs, some time ago.
+/// A machine on which `description` has been running for some time.
 pub(super) fn running(description: &Value) -> Machine {
     let machine = machine();
     machine.up(description).unwrap();
@@ -174,7 +174,7 @@ fn a_new_one_that_can_not_be_made_leaves_the_old_one_running_all_the_time() {
 
 #[test]
 fn what_was_not_stopped_is_not_waited_for_on_the_way_back() {
-    // The old one is broken: that is why it is replaced.
+    // The old one is broken, which is why it is replaced.
     let machine = machine();
     machine.up(&db("1")).unwrap();
     machine.engine.set_process("db", Process::new().ready_after(secs(9000)));
@@ -269,7 +269,7 @@ fn a_condition_that_does_not_come_leaves_the_old_one_running() {
     assert_eq!(names(&machine), ["shop-db-1", "shop-migrate-1", "shop-redis-1", "shop-web-1"]);
 }
 
-/// Runs `work` and looks at the engine's state again and again meanwhile.
+/// Runs `work`, and looks at the engine's state again and again meanwhile.
 pub(super) fn watched<T>(
     machine: &Machine,
     every: Duration,
@@ -406,7 +406,7 @@ fn the_containers_of_a_scaled_service_are_replaced_one_after_the_other() {
     }
 }
 
-/// web needs redis, or not so much.
+/// web depends on redis, required or optional.
 fn optional(condition: &str) -> Value {
     json!({"services": {
         "redis": {"image": "redis:1", "healthcheck": check("ping"), "restart": "no"},

@@ -1,11 +1,11 @@
-//! Restart policies: what ends by itself is done, and what the engine starts again and again is not
-//! ready.
+//! Restart policies: a job that ends by itself is completed, and a container that the engine
+//! restarts again and again is not ready.
 
 use similar_asserts::assert_eq;
 
 use super::*;
 
-/// `web`, which ends `after` its start, beside a database that takes five seconds to get ready.
+/// `web`, which ends `after` its start, beside a database that becomes ready after five seconds.
 fn ending(after: Duration, code: i64, web: Value) -> (Machine, Value) {
     let machine = machine_with(1, |builder| {
         builder
@@ -29,7 +29,7 @@ fn what_ends_with_code_0_and_is_not_started_again_is_done() {
                 .up(&description)
                 .unwrap_or_else(|failure| panic!("{restart} {after:?}: {failure}"));
             assert_eq!(machine.state().container("shop-web-1").unwrap().state, "exited");
-            // A later run says that it stays so.
+            // A later run reports that it is still so.
             let calls = machine.calls();
             machine.up(&description).unwrap();
             assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart}");
@@ -63,7 +63,7 @@ fn what_restarts_again_and_again_is_never_nothing_to_do() {
                 builder.process("web", Process::new().exits_after(secs(1), 1))
             });
             let description = json!({"services": {"web": {"image": "web:1", "restart": restart}}});
-            // It has run for 0.3 s, and nobody watches it any more.
+            // It has run for 0.3 s, and nothing watches it any more.
             machine.up(&description).unwrap();
             machine.pass(secs(passed) + millis(500));
             let failure = machine.up(&description).unwrap_err();
@@ -87,7 +87,7 @@ fn what_was_started_again_and_runs_on_is_waited_for_and_then_ready() {
     machine.up(&description).unwrap();
     let waited = machine.executor.now().saturating_sub(begun);
     assert!(waited > secs(5) && waited < secs(12), "{waited:?}");
-    // Later it is what it was: nothing to do.
+    // Later it is unchanged: nothing to do.
     machine.pass(secs(60));
     let calls = machine.calls();
     machine.up(&description).unwrap();

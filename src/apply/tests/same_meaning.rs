@@ -1,4 +1,4 @@
-//! Descriptions that mean the same replace nothing, however they are written.
+//! Equivalent descriptions replace nothing, however they are written.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn described(more: &Value) -> Value {
         "secrets": {"s": {"environment": "TOKEN"}}, "configs": {"c": {"content": "x"}}})
 }
 
-/// What happened to containers, with `first` brought up and then `second`.
+/// The events of containers, after `first` and then `second` was brought up.
 fn happened(machine: &Machine, first: &Value, second: &Value) -> Vec<String> {
     machine.up(&described(first)).unwrap();
     let events = machine.events();
@@ -161,7 +161,7 @@ fn tmpfs(options: Value) -> Value {
 #[test]
 fn a_container_is_not_replaced_by_one_that_is_described_in_other_words() {
     for spellings in same() {
-        // Each of them was there once, and is written once.
+        // Each of them existed once, and is written once.
         for (at, first) in spellings.iter().enumerate() {
             let second = &spellings[(at + 1) % spellings.len()];
             let machine = machine();
@@ -177,7 +177,7 @@ fn a_container_is_not_replaced_by_one_that_is_described_in_other_words() {
 #[test]
 fn a_container_is_replaced_where_the_words_mean_something_else() {
     for (first, second) in [
-        // Log files count in thousands.
+        // Sizes of log files use powers of 1000.
         (sizes(json!({"max-size": "1m"})), sizes(json!({"max-size": "1024k"}))),
         (json!({}), json!({"stop_signal": "SIGTERM"})),
         (json!({}), json!({"working_dir": "/"})),

@@ -1,5 +1,5 @@
-//! Secrets of containers whose labels were made with a key that is not here: in another folder, or
-//! before `.spc/` was removed.
+//! Secrets of containers whose labels were made with a key that is missing here: in another folder,
+//! or after `.spc/` was removed.
 
 use similar_asserts::assert_eq;
 
@@ -11,7 +11,7 @@ use crate::policy::CheckedPath;
 
 const VALUE: &str = "correct horse battery staple";
 
-/// A machine with these values on which `description` was brought up; its key is gone since.
+/// A machine with these values on which `description` was brought up; its key is lost since then.
 fn moved(description: &Value, values: &[(&str, &str)]) -> Machine {
     let mut machine = machine();
     machine.environment =
@@ -58,7 +58,7 @@ fn causes(machine: &Machine) -> BTreeSet<String> {
         .collect()
 }
 
-/// Nothing is changed and nothing is said.
+/// Nothing is changed or reported.
 fn is_unchanged(machine: &Machine, description: &Value) {
     let (said, calls) = (machine.logged().len(), machine.calls());
     assert_eq!(machine.up(description).unwrap().changes, 0);
@@ -66,7 +66,7 @@ fn is_unchanged(machine: &Machine, description: &Value) {
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
 
-/// Puts something in the place of the secret `token`.
+/// Replaces the secret `token`.
 fn tamper(machine: &Machine, kind: tar::EntryType, content: &[u8]) {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -92,7 +92,7 @@ fn secrets_that_have_their_values_are_known_to_without_the_key() {
     for description in descriptions() {
         let machine = moved(&description, &VALUES);
         is_unchanged(&machine, &description);
-        // With the key that is here since then, too.
+        // Also with the key that exists here since then.
         is_unchanged(&machine, &description);
     }
 }
@@ -101,7 +101,7 @@ fn secrets_that_have_their_values_are_known_to_without_the_key() {
 fn a_secret_that_was_rotated_since_is_delivered_without_the_key() {
     for description in descriptions() {
         let mut machine = moved(&description, &VALUES);
-        // Of the same length: the content is compared.
+        // With the same length: the content is compared.
         machine.environment.insert("TOKEN".into(), VALUE.to_uppercase());
         machine.up(&description).unwrap();
         assert_eq!(
@@ -176,7 +176,7 @@ fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
              value changed since, it goes on with the old one: give the service \"web\" another label (`labels`), and `up` replaces it"
         );
         assert_eq!(machine.logged(), [said]);
-        // The step that is advised.
+        // The suggested next step.
         let labelled = with(description, "services.web.labels", json!({"secrets": "2"}));
         assert!(machine.up(&labelled).unwrap().changes > 0);
         let said = machine.logged().len();
@@ -198,7 +198,7 @@ fn each_container_is_read_once_in_a_verb() {
         machine.up_with(description, &UpOptions { services, ..UpOptions::default() }).unwrap();
         machine.calls_from(calls).iter().filter(|call| call.method == "container_download").count()
     };
-    // Observed twice before and twice after the lock and the walk.
+    // Observed twice before and twice after the lock and the execution.
     let changed = with(description.clone(), "services.other.environment", json!({"A": "1"}));
     assert_eq!(reads(&machine, &changed, None), 2);
     assert_eq!(
@@ -212,7 +212,7 @@ fn each_container_is_read_once_in_a_verb() {
 #[test]
 fn what_a_container_put_in_the_place_of_its_secret_is_not_followed() {
     let description = web(json!(["token"]));
-    // Whatever its size: it is not what would be delivered.
+    // Whatever its size is, it is not what would be delivered.
     for content in [vec![b'x'; 5 << 20], Vec::new(), VALUE.to_uppercase().into_bytes()] {
         let machine = moved(&description, &VALUES);
         tamper(&machine, tar::EntryType::Regular, &content);

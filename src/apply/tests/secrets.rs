@@ -1,4 +1,4 @@
-//! Secrets reach the container they are for, and nothing else.
+//! Secrets reach only the container that they are for.
 
 use super::*;
 use crate::host::HostErrorKind;
@@ -20,7 +20,7 @@ fn web() -> Value {
     })
 }
 
-/// All that a run leaves in writing, but for the files in containers.
+/// Everything that a run writes, except the files in containers.
 fn written(machine: &Machine) -> String {
     format!(
         "{:?}\n{:?}\n{:?}\n{}",

@@ -1,9 +1,9 @@
-//! The same seed gives the same history, also with several runs at once.
+//! The same seed gives the same history, also with several runs at the same time.
 
 use super::*;
 use crate::host::executor::Job;
 
-/// Two projects that come up beside each other on one engine, and go again.
+/// Two projects that come up in parallel on one engine, and are removed again.
 fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
     let machine = machine_with(seed, |builder| builder);
     let description = json!({"services": {

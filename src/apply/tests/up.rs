@@ -1,4 +1,4 @@
-//! `up`: what is made, in which order, and what a second one costs.
+//! `up`: what it creates, in which order, and the cost of a second one.
 
 use super::*;
 use crate::engine::Engine;
@@ -7,7 +7,7 @@ use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 
 const LISTS: [&str; 4] = ["container_list", "image_list", "network_list", "volume_list"];
 
-/// The methods called from the nth call on, sorted.
+/// The methods that are called from the nth call on, sorted.
 fn methods_from(machine: &Machine, first: usize) -> Vec<&'static str> {
     let mut methods: Vec<_> = machine.calls_from(first).iter().map(|call| call.method).collect();
     methods.sort_unstable();
@@ -46,8 +46,8 @@ fn a_create_waits_only_for_what_it_names_and_a_start_for_its_conditions() {
     machine.up(&shop()).unwrap();
     let when = |what: &str| machine.when(what);
     for service in ["db", "redis", "migrate", "web"] {
-        // What most waits for goes first, for a moment; nothing waits with its create for what is
-        // not ready.
+        // The step that delays the rest most is first for a moment. No create waits for readiness
+        // of another service.
         let created = when(&format!("create shop-{service}-1"));
         assert!(
             created < when("start shop-db-1") + millis(300),

@@ -1,4 +1,4 @@
-//! Every wait says what it waits for, and ends: one table.
+//! Every wait reports what it waits for, and has an end: one table.
 
 use super::one_offs;
 use super::*;
@@ -7,15 +7,15 @@ use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::plan::WaitCondition;
 
-/// A wait that would have no end.
+/// A wait without an end of its own.
 struct WaitCase {
-    /// What is waited for.
+    /// What the run waits for.
     name: &'static str,
     machine: fn() -> Machine,
     work: fn(&Machine) -> Result<(), Failure>,
-    /// Part of what is said meanwhile.
+    /// A part of the reports meanwhile.
     says: &'static str,
-    /// How it ends.
+    /// The result.
     ends: (Kind, &'static str),
     /// In virtual time.
     within: Duration,
@@ -64,7 +64,7 @@ fn failing_job() -> Machine {
     machine_with(1, |builder| builder.process("migrate", Process::new().exits_after(millis(10), 1)))
 }
 
-/// `web`, and a job that it waits for.
+/// `web`, and a job that it depends on.
 fn behind_a_job(job: Value) -> Value {
     let mut description = one(
         "web",
@@ -200,7 +200,7 @@ fn waits_for_ready_containers() -> Vec<WaitCase> {
                 );
                 machine
             },
-            // Without the lock, which would be asked for first.
+            // Without the lock, which would be the first call.
             work: |machine| {
                 let id = machine
                     .run(machine.ctx().engine.container_create(

@@ -1,5 +1,4 @@
-//! Never two running containers on one writable volume: whatever is on the engine, however it came
-//! there.
+//! Two running containers never write to one volume, for any state of the engine.
 
 use bollard::models;
 use proptest::prelude::*;
@@ -8,7 +7,7 @@ use super::ownership::{adopt, compose_container, described};
 use super::*;
 use crate::engine::Engine;
 
-/// One service on a volume: `db`, or called otherwise.
+/// One service with a volume: `db`, or with another name.
 fn on_volume(service: &str, volume: &str) -> Value {
     let mut description = json!({
         "services": {"web": {"image": "web:1"}},
@@ -19,7 +18,7 @@ fn on_volume(service: &str, volume: &str) -> Value {
     description
 }
 
-/// A running container that nobody labelled, with the volume mounted.
+/// A running container without labels that mounts the volume.
 fn stranger(machine: &Machine, name: &str, mount: &str) {
     let host =
         models::HostConfig { binds: Some(vec![mount.to_owned()]), ..models::HostConfig::default() };
@@ -38,7 +37,7 @@ fn with_orphans_removed() -> UpOptions {
     UpOptions { remove_orphans: true, ..UpOptions::default() }
 }
 
-/// What happened to containers, without the lock's.
+/// The events of containers, without the lock's.
 fn happened(machine: &Machine, from: usize) -> Vec<String> {
     machine.happened_from(from).into_iter().filter(|line| !line.contains("spc-lock")).collect()
 }
@@ -83,14 +82,14 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
     // And back, in the order of the names.
     machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
     machine.up(&two(json!(["x:/data"]), json!(["y:/data"]))).unwrap();
-    // Neither can go first: both are stopped before one of them starts.
+    // Neither can be first: both stop before one of them starts.
     let events = machine.events();
     machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap();
     stopped_before_started(&machine.happened_from(events));
 }
 
-/// Every container that is stopped is so before the first one starts, and is there until the last
-/// one has started.
+/// Every container that is stopped stops before the first start, and exists until the last one has
+/// started.
 fn stopped_before_started(happened: &[String]) {
     let at = |what: &str| -> Vec<usize> {
         let is_it = |line: &String| line.starts_with(what) && !line.contains("spc-lock");
@@ -235,7 +234,7 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
     );
 }
 
-/// What a `docker compose up` left that was killed while it recreated the database.
+/// Left by a `docker compose up` that was killed while it recreated the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LeftoverState {
     Absent,
@@ -296,7 +295,7 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
         .filter(|pair| *pair != (LeftoverState::Running, LeftoverState::Running))
     {
         let machine = machine();
-        // What runs comes last: two never ran at once.
+        // Running ones last: two never ran at the same time.
         let mut left = [("shop-db-1", old), ("0a1b2c3d4e5f_shop-db-1", new)];
         left.sort_by_key(|(_, there)| *there == LeftoverState::Running);
         for (name, there) in left {
@@ -359,7 +358,7 @@ fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
     assert!(position("stop shop-db-1.new") < position("destroy shop-db-1.new"), "{happened:?}");
 }
 
-/// Something that is on the engine before a run, at a place that a writer may have.
+/// An object on the engine before a run, at a place where a writer may be.
 #[derive(Debug, Clone)]
 struct RandomWriter {
     name: usize,
@@ -442,7 +441,7 @@ fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
     );
 }
 
-/// Puts it there; of several that run and write only the first one runs.
+/// Adds it. Of several running writers, only the first one runs.
 fn put(machine: &Machine, drawn: &RandomWriter, is_held: &mut bool) {
     let name = NAMES[drawn.name];
     let service = if name == "shop-other-1" { "other" } else { "db" };
@@ -485,7 +484,8 @@ fn put(machine: &Machine, drawn: &RandomWriter, is_held: &mut bool) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The invariant looks at each event, whether `up` goes well, is refused, fails, or is killed and run again.
+    /// The invariant is checked at each event, whether `up` succeeds, is rejected, fails, or is
+    /// killed and run again.
     #[test]
     #[ignore = "slow: `make test` runs it"]
     fn whatever_is_there_no_volume_ever_has_two_writers(
@@ -529,8 +529,8 @@ proptest! {
 fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
     let description = json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
     for delay in [0, 20, 100, 300] {
-        // For a moment two may write, until the later one is seen: the only place where that may
-        // be.
+        // For a moment two may write, until the later one is noticed: the only place where this is
+        // possible.
         let machine = std::mem::ManuallyDrop::new(machine());
         let volume = models::VolumeCreateRequest {
             name: Some("common".into()),
@@ -584,8 +584,8 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
     }
 }
 
-/// Two services that are never active at once, and a job whose end the database waits for, all on
-/// one volume.
+/// Two services that are never active at the same time, and a job whose end the database waits for,
+/// all with one volume.
 fn taking_turns() -> Value {
     let on = |image: &str, more: Value| {
         let mut service = json!({"image": image, "volumes": ["data:/data"]});
@@ -611,7 +611,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
         machine.up_with(&taking_turns(), &UpOptions { services, ..UpOptions::default() })
     };
     let only_writer = || assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
-    // Both are named: before anything is done.
+    // Both are named: rejected before anything is done.
     let failure = named(&["dev", "prod"]).unwrap_err();
     assert_eq!(
         failure.message,
@@ -625,7 +625,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
     only_writer();
 
-    // It runs: neither the other one nor the job may be beside it.
+    // It is running: neither the other one nor the job may run at the same time.
     let changed = with(taking_turns(), "services.prepare.environment", json!({"A": "1"}));
     for (description, service) in [(taking_turns(), "prod"), (changed, "prepare")] {
         let events = machine.events();
@@ -656,7 +656,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
         ))
     };
     verb(verbs::Lifecycle::Stop, &["dev"]).unwrap();
-    // The job is run again, and the database waits for its end.
+    // The job runs again, and the database waits for its end.
     verb(verbs::Lifecycle::Start, &["prepare", "dev"]).unwrap();
     verb(verbs::Lifecycle::Stop, &["dev"]).unwrap();
     named(&["prod"]).unwrap();

@@ -12,7 +12,7 @@ fn read(content: &str) -> Vec<(String, String)> {
     dotenv.variables.into_iter().map(|(name, variable)| (name, variable.value)).collect()
 }
 
-/// The value of `A` in a file of that content.
+/// The value of `A` in a file with this content.
 #[track_caller]
 fn gives(content: &str, expected: &str) {
     let values = read(content);
@@ -236,7 +236,7 @@ proptest! {
         prop_assert_eq!(read(&content), [("A".to_owned(), value), ("B".to_owned(), "1".to_owned())]);
     }
 
-    // Of the escapes for a carriage return dotenvy knows none.
+    // dotenvy has no escape for a carriage return.
     #[test]
     fn a_quoted_value_reads_back_in_other_readers(value in "[^\u{0}\r]*") {
         let read = by_dotenvy(&quoted(&value).unwrap());

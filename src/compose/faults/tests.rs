@@ -7,7 +7,7 @@ use super::*;
 use crate::compose::file::source;
 use crate::model::spec::{Project, ReadOptions};
 
-/// `line:column message` of all that is wrong in a file.
+/// `line:column message` of all mistakes in a file.
 fn wrong(text: &str) -> Vec<String> {
     let file = ComposeFile::read(
         Arc::new(source("compose.yaml", text.as_bytes())),
@@ -78,8 +78,7 @@ secrets:
 
 #[test]
 fn what_is_only_wrong_because_of_another_fault_is_not_said() {
-    // Without the wrong network, key of a volume, target or build, other parts would not fit
-    // either.
+    // Without the wrong network, key of a volume, target or build, other parts would be wrong too.
     for (text, expected) in [
         (
             "services: {a: {image: x, networks: [\"n!\"]}}\nnetworks: {\"n!\": {}}",

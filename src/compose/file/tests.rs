@@ -361,7 +361,7 @@ fn relative_paths_are_below_the_folder_given() {
     );
 }
 
-/// Scalars as a script's map may hold them, with texts that YAML would have to quote.
+/// Scalars in a script's map, with texts that YAML would have to quote.
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<bool>().prop_map(Value::from),
@@ -387,7 +387,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// What `stack` reads of a script's map is what is read of the same map written as YAML.
+    /// `stack` reads a script's map and the same map in YAML in the same way.
     #[test]
     fn a_description_is_the_same_from_a_map_and_from_yaml(
         extra in value(), pairs in map_of(scalar()), command in scalar(), port: u16, name in "[a-z]{1,5}",

@@ -1,5 +1,5 @@
-//! Past every check of a description: the calls themselves, on a simulated engine that remembers
-//! whether one came.
+//! Calls that bypass all checks of a description, on a simulated engine that records whether a call
+//! arrived.
 
 mod calls;
 mod mounts;
@@ -77,8 +77,8 @@ impl GuardFixture {
         TaskExecutor::Sim(self.executor.clone()).block_on(future)
     }
 
-    /// Makes a container behind the guard's back, running, with a volume and a network of its
-    /// project; its id.
+    /// Creates a running container without the guard, with a volume and a network of its project.
+    /// Returns its id.
     fn made(&self, project: &str, from: &str) -> String {
         let labels = of(project, from);
         self.run(async {
@@ -107,7 +107,8 @@ impl GuardFixture {
         })
     }
 
-    /// What the guard says to a container with these host settings; the engine may not hear of it.
+    /// The guard's answer to a container with these host settings; the call must not reach the
+    /// engine.
     fn host(&self, host: HostConfig) -> String {
         self.refused(self.guard.container_create(
             "own-web-1",
@@ -145,7 +146,7 @@ fn own() -> ContainerCreateBody {
     ContainerCreateBody { labels: Some(of("own", HERE)), ..plain() }
 }
 
-/// Labels as spc sets them.
+/// Labels in the form of spc.
 fn of(project: &str, from: &str) -> HashMap<String, String> {
     let labels = [
         (label::PROJECT, project),

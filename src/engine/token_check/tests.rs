@@ -30,7 +30,7 @@ fn build(image: &str) -> BuildRequest {
     }
 }
 
-/// Builds that have `text` in one of their parts each.
+/// Builds that each have `text` in one of their parts.
 fn builds(text: &str) -> Vec<BuildRequest> {
     let owned = || text.to_owned();
     let pair = BTreeMap::from([("A".to_owned(), owned())]);
@@ -47,7 +47,7 @@ fn builds(text: &str) -> Vec<BuildRequest> {
     ]
 }
 
-/// Calls the method with `text` in one of its arguments, each in turn.
+/// Calls the method several times, each time with `text` in another argument.
 #[allow(clippy::too_many_lines, reason = "an arm for each call")]
 async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
     let filters = Filters::from([("label".to_owned(), vec![text.to_owned()])]);

@@ -1,5 +1,4 @@
-//! Values in every spelling that the table in [`super::mask`] lists, inside of other text, whole
-//! and in lines.
+//! Values in every encoding of the table in [`super::mask`], inside other text, whole and in lines.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -36,7 +35,7 @@ fn json(value: &str) -> String {
     text[1..text.len() - 1].to_owned()
 }
 
-/// Breaks a text into lines of that many characters.
+/// Splits a text into lines of this many characters.
 fn wrapped(text: &str, width: usize, end: &str) -> String {
     text.as_bytes()
         .chunks(width)
@@ -56,10 +55,10 @@ fn escaped_html(value: &str) -> String {
     })
 }
 
-/// A spelling and its name.
+/// An encoding and its name.
 type NamedSpelling = (&'static str, String);
 
-/// What programs make of a value, each character or byte for itself.
+/// Encodings that convert each character or byte by itself.
 fn in_characters(value: &str) -> Vec<NamedSpelling> {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     let url = percent(value, unreserved);
@@ -133,7 +132,7 @@ fn in_characters(value: &str) -> Vec<NamedSpelling> {
     ]
 }
 
-/// A value in hexadecimal and base64, with text around it inside.
+/// A value in hexadecimal and base64, surrounded by encoded text.
 fn encoded(value: &str) -> Vec<NamedSpelling> {
     let hex =
         |join: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(join);
@@ -180,7 +179,7 @@ fn encoded(value: &str) -> Vec<NamedSpelling> {
     ]
 }
 
-/// Whether some part of what was encoded is still there: `piece` bytes of it in a row.
+/// Whether `piece` consecutive bytes of the encoded text are still there.
 #[track_caller]
 fn is_hidden(masked: &str, spelling: &str, spelt: &str) {
     assert!(masked.contains("[secret key]"), "{spelling}: {spelt} → {masked}");
@@ -309,7 +308,7 @@ fn a_value_of_several_lines_is_hidden_line_by_line() {
     );
 }
 
-/// The bytes of a value that can be read in lines of which some was hidden.
+/// The bytes of a value that can still be read in partly masked lines.
 fn longest_left(lines: &[String], pieces: impl Fn(&str) -> Vec<String>, value: &str) -> usize {
     let left: Vec<String> = lines.iter().flat_map(|line| pieces(line)).collect();
     (1..=value.len())
@@ -345,7 +344,7 @@ fn encoded_lines_that_come_one_by_one_show_no_more_than_three_characters() {
                     })
                     .collect();
                 let read = |piece: &str| -> Vec<String> {
-                    // Wherever a group begins, as who puts it together would try.
+                    // At any beginning of a group, as an attacker could combine the lines.
                     (0..4)
                         .filter_map(|skip| {
                             let rest = piece.get(skip..)?;
@@ -436,7 +435,7 @@ fn escaped(text: &str) -> String {
 
 #[test]
 fn many_marks_of_cuts_are_read_in_linear_time() {
-    // At each mark only what stands between it and the one before is looked at.
+    // At each mark, only the text since the mark before it is searched.
     let secrets = hiding(&"ab".repeat(50));
     for text in ["ab…".repeat(100_000), "abab...".repeat(50_000)] {
         assert!(!secrets.mask(&text).is_empty());
@@ -463,7 +462,7 @@ proptest! {
 
     #[test]
     fn nothing_but_the_value_is_changed(text in "[ -~\n]{0,200}") {
-        // Of characters that no ASCII text spells but by an escape of exactly these.
+        // Characters that ASCII text can contain only in exactly these escapes.
         let secrets = hiding("\u{2603}\u{2604}\u{2605}\u{2606}\u{2607}");
         prop_assert_eq!(secrets.mask(&text), text);
     }

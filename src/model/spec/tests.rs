@@ -237,10 +237,11 @@ fn only_services_that_may_run_at_once_count_as_writers_of_a_volume() {
         refused("a, b")
     );
     assert_eq!(writers(json!({"a": {}, "b": after("service_started", true)})), refused("a, b"));
-    // Not beside the job, but beside each other.
+    // Not at the same time as the job, but at the same time as each other.
     let b = after("service_completed_successfully", true);
     assert_eq!(writers(json!({"a": {}, "b": b, "c": b})), refused("b, c"));
-    // Given up with the job at work, what is between does not hold the last one back.
+    // If the wait is given up while the job runs, the service in between does not delay the last
+    // one.
     let between = json!({"depends_on": {"b": {"condition": "service_started", "required": false}}, "volumes": ["v:/v"]});
     let b = json!({"depends_on": {"a": {"condition": "service_completed_successfully"}}, "volumes": []});
     assert_eq!(writers(json!({"a": {}, "b": b, "c": between})), refused("a, c"));

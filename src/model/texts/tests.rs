@@ -1,4 +1,4 @@
-//! Data with the same text in every field that can hold one.
+//! Data with the same text in every field that can contain one.
 
 use super::*;
 use crate::model::Kind;
@@ -15,7 +15,7 @@ fn label(text: &str) -> StepLabel {
     StepLabel { step: Some(1), service: Some(text.to_owned()), action: ActionKind::Pull, object }
 }
 
-/// One of each cause.
+/// One cause of each kind.
 pub fn causes(text: &str) -> Vec<Cause> {
     let text = || text.to_owned();
     vec![
@@ -60,7 +60,7 @@ fn plan_step(text: &str, cause: Cause) -> PlanStep {
     }
 }
 
-/// Each event, and those with a cause once for each.
+/// Each event; events with a cause once for each cause.
 pub fn events(text: &str) -> Vec<Event> {
     let label = || label(text);
     let causes = || causes(text).into_iter();
@@ -146,7 +146,7 @@ pub fn diagnostic(text: &str) -> Diagnostic {
     }
 }
 
-/// The names of the variants, by how they are written with `{:?}`.
+/// The names of the variants in the form of `{:?}`.
 fn names<T: Debug>(all: &[T]) -> BTreeSet<String> {
     let name = |one: &T| {
         let written = format!("{one:?}");
@@ -165,7 +165,7 @@ fn there_is_a_sample_of_every_event_and_cause() {
 const TEXT: &str = "Hamlet";
 const OTHER: &str = "Ophelia";
 
-/// `{:?}` writes all fields, whatever JSON leaves out or rewords: each string in it has to be the
+/// `{:?}` prints all fields, whatever JSON omits or renames: each string in it has to be the
 /// sample's text, and to be changed.
 fn every_string_is_visited<T: Texts + Debug>(mut sample: T) {
     let before = format!("{sample:?}");

@@ -1,4 +1,4 @@
-//! Answers that a runbook gives its plan, commands that a plan runs, and what ends a plan early.
+//! Answers of a runbook for its plan, commands that a plan runs, and reasons why a plan ends early.
 
 use similar_asserts::assert_eq;
 
@@ -10,7 +10,7 @@ const CACHE: &str = r#"cache: #{ image: "cache:1" }"#;
 pub(super) const ALLOWED: &str =
     "spc = \"0.1\"\n[allow]\ncommands = [\"*\"]\nread_only_execs = true\n";
 
-/// A machine on which `cache` runs, and the plan of a runbook that begins with its description.
+/// A machine with a running `cache`, and the plan of a runbook that begins with its description.
 pub(super) fn running(code: &str) -> World {
     running_with(code, &[])
 }
@@ -118,7 +118,7 @@ fn a_file_or_log_that_nobody_knows_is_what_the_runbook_assumes() {
             said.contains(&format!("write file {answer} ")) && said.contains("as `assume` says"),
             "{code}: {said}"
         );
-        // Of what is as it was found the plan has the real answer.
+        // For unchanged objects the plan has the real answer.
         let known = super::try_plan(&running(&code), "ask.rhai");
         assert!(
             known.as_ref().map_or(true, |preview| !text(preview).contains("as `assume` says")),
@@ -152,7 +152,7 @@ fn a_read_only_command_is_run_where_plans_may_and_its_answer_is_known() {
     let code =
         "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n";
     let world = running_with(code, &[("spc.toml", ALLOWED)]);
-    // The command is run by the plan: the only call that a plan makes and that is none of reading.
+    // The plan runs the command: the only call of a plan that does not only read.
     let calls = world.engine.calls().len();
     let preview = super::try_plan(&world, "ask.rhai").unwrap();
     let made: Vec<_> = world.engine.calls()[calls..]
@@ -237,7 +237,7 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
         "{said}"
     );
     assert!(said.contains("remove file copy"), "{said}");
-    // Nothing is undone after a commit, nor where all is well.
+    // Nothing is undone after a commit, or without an error.
     for code in [
         code.replace("    cache.exec", "    g.commit();\n    cache.exec"),
         code.replace(".int()", ""),

@@ -1,4 +1,4 @@
-//! Images that a described stack builds, and what goes on from before.
+//! Images that a described stack builds, and the use of earlier ones.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::machine::World;
 const TOOL: &str = r#"tool: #{ build: ".", image: "local/tool:1", profiles: ["tools"] }"#;
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM base:1\nCMD [\"serve\"]\n");
 
-/// A machine without a registry, on which there is `base:1`.
+/// A machine without a registry, whose engine has `base:1`.
 fn without_registry(files: &[(&str, &str)]) -> World {
     let executor = SimTaskExecutor::new(7);
     let host = host(&executor, files, "red");
@@ -23,7 +23,7 @@ fn without_registry(files: &[(&str, &str)]) -> World {
     World::of(executor, engine, host, 7)
 }
 
-/// The calls that made images, in their order.
+/// The calls that made images, in order.
 fn made(world: &World) -> Vec<String> {
     let calls = world.engine.calls();
     let made = calls.iter().filter(|call| ["image_build", "image_pull"].contains(&call.method));
@@ -32,8 +32,7 @@ fn made(world: &World) -> Vec<String> {
 
 #[test]
 fn a_one_off_container_of_an_image_that_a_described_stack_builds_builds_it_once() {
-    // However the name is spelled, whichever stack of the runbook it is, and whether or not a
-    // service of it is active.
+    // For any spelling of the name, any stack of the runbook, and active or inactive services.
     let other = "let other = stack(\"other\", #{ services: #{ web: #{ image: \"web:1\" } } });\n";
     for spelled in ["local/tool:1", "docker.io/local/tool:1"] {
         let run = format!(
@@ -83,7 +82,7 @@ fn where_an_image_is_missing_the_service_that_builds_it_is_named() {
             ran.end
         );
     }
-    // A build that fails says whose it is.
+    // A failed build names its service.
     let run = format!("{}run(\"local/tool:1\", [\"x\"]);\n", stack(TOOL));
     let world = without_registry(&[("run.rhai", &run), ("Dockerfile", "FROM gone:1\n")]);
     let ran = world.run(&PathBuf::from(ROOT).join("run.rhai"), &[]);

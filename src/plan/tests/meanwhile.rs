@@ -1,4 +1,5 @@
-//! What is removed from the engine while a plan is made, as when another run replaces containers.
+//! Objects that are removed from the engine while a plan is made, for example because another run
+//! replaces containers.
 
 use similar_asserts::assert_eq;
 
@@ -18,7 +19,7 @@ fn replacing() -> World {
     world
 }
 
-/// The next `times` looks at a container find it removed.
+/// The next `times` inspects of a container report that it does not exist.
 fn removed(world: &World, times: u64) {
     for nth in 1..=times {
         let effect = FaultEffect::FailBefore(EngineError::new(

@@ -1,5 +1,5 @@
-//! Commands that a plan really runs, where they fail or hang; and what ends a plan whatever is
-//! answered.
+//! Read-only commands that really run, if they fail or hang; and errors that end a plan for any
+//! answers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::machine::World;
 use crate::model::diagnostic::Diagnostic;
 use crate::plan::PlanOutcome;
 
-/// A machine on which a command of `cache` answers so, and the runbook `code`.
+/// A machine with this answer for a command of `cache`, and the runbook `code`.
 fn answering(code: &str, command: &str, answer: ExecAnswer) -> World {
     let world = running_with(code, &[("spc.toml", ALLOWED)]);
     world.engine.set_process("cache", Process::new().answers(command, answer));
@@ -21,8 +21,7 @@ fn answering(code: &str, command: &str, answer: ExecAnswer) -> World {
     world
 }
 
-/// The plan up to a failure that a run would end with too, the failure, and what was said
-/// meanwhile.
+/// The plan up to a failure that would also end a run, the failure, and the reports meanwhile.
 fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
     let said: Arc<Mutex<Vec<String>>> = Arc::default();
     let hears = said.clone();
@@ -112,7 +111,7 @@ fn what_is_wrong_whatever_is_answered_fails_the_plan() {
 
 #[test]
 fn the_option_assume_is_named_only_where_it_leads_on() {
-    // Given already: its own answer is what leads to the error.
+    // Already given: this answer itself leads to the error.
     let (shown, failure, _) =
         failed(&running("cache.exec(\"llen\", #{ assume: \"no\" }).int();\n"));
     assert_eq!(
@@ -126,7 +125,7 @@ fn the_option_assume_is_named_only_where_it_leads_on() {
     );
     let help = "it may depend on the command \"/bin/sh -c llen\" in the container shop-cache-1: change what `assume` says at ask.rhai:4";
     assert_eq!(preview.ends.unwrap().help.as_deref(), Some(help));
-    // What is only waited for gives no answer to look at.
+    // A wait has no answer that the script could read.
     let (_, failure, _) =
         failed(&running("cache.restart();\ncache.wait(\"ready\");\nparse_int(\"x\");\n"));
     assert_eq!(failure.kind.word(), "usage");

@@ -1,5 +1,5 @@
-//! Services that are not well when a plan is made: a run may find them well again, so the plan goes
-//! on.
+//! Services that are unhealthy when a plan is made. A run may find them healthy again, so the plan
+//! continues.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::machine::World;
 const CHECK: &str =
     r#"healthcheck: #{ test: ["CMD", "check"], interval: "1s", retries: 2, timeout: "1s" }"#;
 
-/// How a service is when the plan is made.
+/// The state of a service when the plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InitialState {
-    /// The engine is about to start it again.
+    /// The engine is about to restart it.
     Restarting,
     /// The same, listed while it runs.
     BetweenExits,
@@ -69,7 +69,7 @@ fn db(more: &str) -> String {
     format!(r#"db: #{{ image: "db:1", restart: "always", {CHECK}{more} }}"#)
 }
 
-/// A machine on which these services were brought up, and `db` is ill since.
+/// A machine with these services, on which `db` became unhealthy.
 fn ill(how: InitialState, services: &str, files: &[(&str, &str)]) -> World {
     let first = world(&[("first.rhai", &up(services))]);
     planned_and_run(&first, "first.rhai");
@@ -92,9 +92,9 @@ fn a_service_that_is_not_ready_now_is_taken_to_get_ready() {
         assert!(preview.ends.is_none(), "{how:?}: {preview:?}");
         assert!(!preview.changes(), "{how:?}: {preview:?}");
         world.engine.set_process("db", Process::new());
-        // One that is about to be started again has no process to end.
+        // One that is about to restart has no process to end.
         let _ = world.engine.end_process("shop-db-1", 1);
-        // By now it runs.
+        // It runs again by now.
         let ills = ["restarts again and again, the last time it ended with code 1", "is unhealthy"];
         let of_now = |said: String| {
             ills.iter().fold(said, |said, ill| said.replace(ill, "is not ready yet"))

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::{Resolution, Settings};
 
-/// A machine with the project `/work/app`, whose stack is in `deploy` where `spc.toml` says so.
+/// A machine with the project `/work/app`. Its stack is in `deploy` if `spc.toml` says so.
 struct Disk(BTreeMap<PathBuf, Entry>);
 
 const PROGRAM: Entry = Entry::File { is_executable: true };
@@ -66,7 +66,7 @@ impl Disk {
         .with_runbook_folder(Path::new("/work/app/scripts"), &|path| self.resolve(path))
     }
 
-    /// Runs a command of a project of these settings, its stack in `deploy`.
+    /// Runs a command in a project with these settings, and its stack in `deploy`.
     fn run(&self, allow: &str, wish: &TestCommand) -> Result<CheckedCommand, Refusal> {
         self.run_in(&format!("project_directory = \"deploy\"\n[allow]\n{allow}\n"), wish)
     }
@@ -137,7 +137,7 @@ fn a_host_command_needs_an_entry_with_its_first_words() {
         assert_eq!(refusal.message(), format!("A script may not run the host command \"{shown}\""));
         assert_eq!(refusal.add, [format!("commands = [\"env\", \"git status\", \"{shown}\"]")]);
     }
-    // Without an entry for the program, the line allows no more than the word of what it is to do.
+    // Without an entry for the program, the suggested line allows only this subcommand.
     for (given, line) in [
         ("git status --short", "git status"),
         ("git", "git"),
@@ -179,7 +179,7 @@ fn a_command_gets_a_fixed_path_home_locale_and_listed_variables_only() {
         run("command_env = [\"TOKEN\", \"X\"]", &[("TOKEN", "mine"), ("X", "1")]),
         Ok(expected(&[("TOKEN", "mine"), ("X", "1")]))
     );
-    // Whoever lists one of these allows it.
+    // An entry for one of these allows it.
     assert_eq!(run("command_env = [\"PATH\"]", &[]), Ok(expected(&[("PATH", "deploy:.:/evil")])));
     assert_eq!(
         run("command_env = [\"LD_PRELOAD\"]", &[("LD_PRELOAD", "/x.so")]),
@@ -354,7 +354,7 @@ fn a_program_that_scripts_or_containers_can_write_is_refused() {
             "",
             "scripts or containers can write its program \"/work/app/deploy/git\"",
         ),
-        // Not there yet.
+        // Does not exist yet.
         (
             Disk::new(),
             "./deploy/new",
@@ -367,7 +367,8 @@ fn a_program_that_scripts_or_containers_can_write_is_refused() {
             "",
             "scripts or containers can write its program \"/work/app/deploy/git\"",
         ),
-        // A symlink in the project leads to a program now, and elsewhere when the script wants it.
+        // A symlink in the project leads to a program now, and to another one whenever the script
+        // wants.
         (
             link("/work/app/deploy/link", "/usr/bin/git"),
             "./deploy/link",
@@ -566,7 +567,7 @@ fn a_hint_lists_each_entry_once() {
     let refusal =
         Disk::new().run(toml, &TestCommand { command: "git push", ..GIT_STATUS }).unwrap_err();
     assert_eq!(refusal.add, ["commands = [\"git status\", \"make\", \"git push\"]"]);
-    // What is refused for another reason than its words is listed already.
+    // If the refusal has another reason than the words, the command is already listed.
     let toml = format!("{ALLOW_GIT}\ncommand_env = [\"A\", \"A\"]");
     let refusal = Disk::new()
         .run(&toml, &TestCommand { environment: &[("B", "1")], ..GIT_STATUS })

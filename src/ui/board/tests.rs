@@ -1,4 +1,4 @@
-//! Events of whole runs, and the lines they make at several sizes.
+//! Events of whole runs, and their lines at several sizes.
 
 use similar_asserts::assert_eq;
 use unicode_width::UnicodeWidthStr;
@@ -24,7 +24,7 @@ fn container(service: &str, action: &str) -> StepLabel {
     label(service, action, &format!("container spc-{service}-1"))
 }
 
-/// A board and the time; events reach it one after the other.
+/// A board and a clock; events reach the board one after another.
 #[derive(Default)]
 struct BoardFixture {
     board: Board,
@@ -66,7 +66,7 @@ impl BoardFixture {
         self.reported(Event::StepDone { label, elapsed: Duration::from_millis(millis) })
     }
 
-    /// Begins a step and ends it that much later.
+    /// Starts a step and ends it after this time.
     fn does(self, label: StepLabel, millis: u64) -> Self {
         self.started(label.clone()).after(millis).done(label, millis)
     }
@@ -88,7 +88,7 @@ impl BoardFixture {
         self.reported(Event::VerbDone { project: "spc".into(), verb: "up".into(), ok, elapsed })
     }
 
-    /// What is drawn, without styles; each line shorter than the terminal is wide.
+    /// The drawn lines, without styles; each is shorter than the width of the terminal.
     fn drawn(&self, size: TerminalSize) -> String {
         let lines = self.board.lines(self.now, size);
         assert!(lines.len() <= size.rows.saturating_sub(2).max(1), "{} lines", lines.len());

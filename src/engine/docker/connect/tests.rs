@@ -18,7 +18,7 @@ fn unix(path: &str) -> Address {
     Address::Unix(path.into())
 }
 
-/// An engine of one answer, at a socket of its own.
+/// An engine with one answer, at its own socket.
 fn answering(answer: &'static str) -> (tempfile::TempDir, ConnectOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("docker.sock");
@@ -127,7 +127,7 @@ async fn what_answers_without_being_an_engine_is_told_so() {
 #[tokio::test]
 async fn a_missing_socket_and_one_that_nobody_listens_at_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    // With a blank and letters beyond ASCII in its path.
+    // With a space and non-ASCII letters in its path.
     let path = folder.path().join("데이터 1.sock");
     let options = ConnectOptions::at(Address::Unix(path.clone()));
     let missing = failure(connect(&options).await);
@@ -170,7 +170,7 @@ async fn what_wants_tls_and_is_asked_without_is_told_how_to_be_asked() {
     assert!(error.hint.unwrap().starts_with("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"));
 }
 
-/// A listener at a port of its own that speaks TLS by a certificate of that name and validity.
+/// A listener at its own port that speaks TLS, with a certificate with this name and validity.
 async fn behind_tls(name: &str, last_year: i32) -> ConnectOptions {
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -195,7 +195,7 @@ async fn behind_tls(name: &str, last_year: i32) -> ConnectOptions {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // A client that is not content ends the handshake.
+        // A client that rejects the certificate ends the handshake.
         if let Ok(mut stream) =
             tokio_rustls::TlsAcceptor::from(Arc::new(server)).accept(stream).await
         {

@@ -2,7 +2,7 @@ use super::*;
 use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
 
-/// A host whose Docker client has these contexts: names and metas.
+/// A host whose Docker client has these contexts, with their names and content.
 fn host(contexts: &[(&str, &str)]) -> SimHost {
     let host = SimHost::new(SimTaskExecutor::new(1)).with_variable("HOME", "/home/alice");
     contexts

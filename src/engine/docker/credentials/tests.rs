@@ -20,8 +20,8 @@ fn token(token: &str) -> CredentialLookup {
     CredentialLookup::Some(RegistryAuth { identity_token: token.into(), ..RegistryAuth::default() })
 }
 
-/// What the configuration `config` has for `registry`, with a helper `docker-credential-store` that
-/// gives `answer`.
+/// The credentials in the configuration `config` for `registry`, with a helper
+/// `docker-credential-store` that returns `answer`.
 fn found(config: &str, registry: &str, answer: CommandAnswer) -> Result<CredentialLookup> {
     let executor = SimTaskExecutor::new(1);
     let host = SimHost::new(executor.clone())

@@ -4,8 +4,7 @@ use super::*;
 use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
 
-/// A host with this environment, where the contexts "a", "b" and "c" are at addresses of these
-/// names.
+/// A host with this environment. The contexts "a", "b" and "c" have addresses with these names.
 fn host(variables: &[(&str, &str)]) -> SimHost {
     let host = SimHost::new(SimTaskExecutor::new(1)).with_variable("HOME", "/h");
     let host = ["a", "b", "c"].iter().fold(host, |host, name| {
@@ -125,7 +124,7 @@ fn tls_is_for_tcp_only_and_its_files_are_those_of_dockers_client() {
         "DOCKER_TLS_VERIFY is set, but there is no \"/c/ca.pem\""
     );
 
-    // Without verification no authority is asked for, nor heard.
+    // Without verification, the certificate authority is not used.
     let unverified =
         tls(&files(host(&[tcp, ("DOCKER_TLS", "1")]), "/h/.docker", &["ca"])).unwrap().unwrap();
     assert_eq!((unverified.authority, unverified.verify), (None, false));

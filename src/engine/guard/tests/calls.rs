@@ -1,4 +1,4 @@
-//! Which calls need a permission of their own, and which calls the guard itself makes.
+//! Calls that need a permission of their own, and the additional calls of the guard.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Mounts: what they may be, and that what was checked is what is mounted.
+//! Mounts: which ones are allowed, and that exactly the checked path is mounted.
 
 use super::*;
 
@@ -146,8 +146,8 @@ fn what_is_mounted_is_sent_as_it_was_checked() {
     );
 }
 
-/// Makes a container of the project behind the guard's back, as if `source` had been a folder then;
-/// its id.
+/// Creates a container of the project without the guard, as if `source` had been a folder then.
+/// Returns its id.
 fn with_mounted(fixture: &GuardFixture, name: &str, host: HostConfig) -> String {
     fixture
         .run(fixture.engine.container_create(
@@ -202,13 +202,13 @@ fn a_folder_that_became_a_symlink_is_not_mounted_at_the_next_start() {
         let restarted =
             fixture.refused(fixture.guard.container_restart(&out, &StopRequest::default()));
         assert!(restarted.starts_with(said), "{kind}: {restarted}");
-        // What is still as it was, and what leads to another folder of the project, is started.
+        // A path that has not changed, or leads to another folder of the project, allows the start.
         for (at, source) in ["/project/data", "/project/in"].into_iter().enumerate() {
             let fine = with_mounted(&fixture, &format!("own-{kind}-fine-{at}"), host(source));
             fixture.run(fixture.guard.container_start(&fine)).unwrap();
         }
     }
-    // A person mounted this one, without a symlink in its way: it is started as ever.
+    // A person mounted this path, and it contains no symlink: the container starts.
     let by_hand = with_mounted(&fixture, "own-by-hand-1", short("/srv/data"));
     fixture.run(fixture.guard.container_start(&by_hand)).unwrap();
 }

@@ -1,5 +1,4 @@
-//! Records that a project was moved: only spc makes them, and only where a person named the
-//! project.
+//! Records of moves: only spc creates them, and only if a person named the project.
 
 use super::*;
 use crate::model::names::{HOLDS_FORMER_FOLDERS, former_folders_volume};
@@ -29,7 +28,8 @@ fn given(fixture: GuardFixture, project: &str) -> GuardFixture {
 fn a_script_can_not_say_that_a_project_was_moved() {
     let other = r#"["/srv/other"]"#;
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
-    // Its own project, and one that spc.toml lets it change: nobody said that it was moved.
+    // Its own project, and one that spc.toml allows it to change: nobody said that these were
+    // moved.
     for toml in ["", "[allow]\nprojects = [\"own\", \"other\"]\n"] {
         let fixture = fixture(toml);
         fixture.made("other", "/srv/other");
@@ -44,7 +44,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
                 .contains("where --project names it")
         );
     }
-    // The project that a person named, but for another folder or under another name.
+    // The project that a person named, but for another folder or with another name.
     let fixture = given(self::fixture(""), "own");
     assert!(
         fixture
@@ -63,7 +63,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
             .refused(fixture.guard.volume_create(renamed))
             .starts_with("A script may not create the volume \"own_data\"")
     );
-    // Nor does a container bring one along.
+    // A container can't create one either.
     let labels = record("own", HERE, other).labels;
     let options = MountVolumeOptions { labels, ..MountVolumeOptions::default() };
     let mount = Mount {
@@ -91,7 +91,7 @@ fn only_adoption_says_whose_is_what_compose_left() {
     let policy = guard.policy.clone().with_adoption(true);
     let guard = Guard::new(Arc::new(engine.clone()), policy, guard.host.clone());
     let fixture = GuardFixture { executor, engine, guard };
-    // Not for another folder, and no folder that the project was in.
+    // Not for another folder, and without a former folder.
     assert!(
         fixture
             .refused(fixture.guard.volume_create(record("own", "/srv/own", "[]")))
@@ -127,7 +127,7 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
         assert!(started(&knowing));
         assert!(fixture.run(knowing.container_stop(&id, &StopRequest::default())).is_ok());
     }
-    // On a network or a container the label says nothing.
+    // On a network or a container the label has no meaning.
     let fixture = self::fixture("");
     let id = fixture.made("own", "/srv/own");
     let labels = record("own", HERE, r#"["/srv/own"]"#).labels;

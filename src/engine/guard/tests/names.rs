@@ -1,4 +1,5 @@
-//! Names that mean something else to the engine, or change hands between check and call.
+//! Names with another meaning for the engine, and names that change their owner between check and
+//! call.
 
 use super::*;
 
@@ -21,7 +22,7 @@ fn a_name_that_would_be_read_as_another_is_not_sent() {
         said.message,
         "\"/project/colon\" leads to \"/project/a:b\": a colon can't be in the source of a bind of the short form"
     );
-    // An engine would be sent `\u{fffd}` in its place, which can be a symlink to anywhere.
+    // The engine would get `\u{fffd}` instead, which can be a symlink to anywhere.
     assert!(
         bind("/project/bytes").message.contains("has a name that is not UTF-8"),
         "{}",
@@ -82,7 +83,7 @@ fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
     let acts: Vec<_> =
         sent.lock().iter().filter(|(method, _)| !looks.contains(method)).cloned().collect();
     assert_eq!(acts.len(), 15, "{acts:?}");
-    // Of a disconnect the container counts.
+    // For a disconnect, the container counts.
     for (method, target) in acts.iter().filter(|(method, _)| *method != "network_disconnect") {
         assert_eq!(target, if method.starts_with("network") { &network } else { &id }, "{method}");
     }

@@ -1,4 +1,4 @@
-//! Whose a container is where its image has labels, and names that only spc gives.
+//! The owner of a container whose image has labels, and reserved names.
 
 use similar_asserts::assert_eq;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::model::names::LOCK_IMAGE;
 use crate::model::ownership::{SPC_LABELS, complete};
 
-/// Every label that spc reads, as an image's author would write it to be taken for a container of
+/// Every label that spc reads, as the author of an image could write it to imitate a container of
 /// `project`.
 fn forged(project: &str) -> ImageSpec {
     let mut spec = ImageSpec::command(&["serve"]);
@@ -22,7 +22,7 @@ fn forging(project: &str) -> GuardFixture {
     })
 }
 
-/// Makes a container of a forged image as `docker run` does; its id.
+/// Creates a container of a forged image as `docker run` does. Returns its id.
 fn stranger(fixture: &GuardFixture, image: &str) -> String {
     let body =
         ContainerCreateBody { image: Some(image.to_owned()), ..ContainerCreateBody::default() };
@@ -63,7 +63,7 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
                 .refused(fixture.guard.container_remove(&id, true, true))
                 .ends_with("no project made it")
         );
-        // Also once nobody can look at the image any more.
+        // Also if the image no longer exists.
         fixture.run(async {
             fixture.engine.container_kill(&id, "KILL").await.unwrap();
             fixture.engine.image_remove("forged:1", true).await.unwrap();
@@ -83,7 +83,7 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
 
 #[test]
 fn an_image_does_not_hide_its_containers_from_their_project() {
-    // Of a forged image as version 0.1.0 made it: without the labels that it had no use for.
+    // Of a forged image, as version 0.1.0 created it: without the unused labels.
     for labels in [of("own", HERE), complete(of("own", HERE)).into_iter().collect()] {
         let fixture = forging("other");
         let body = ContainerCreateBody {
@@ -104,7 +104,7 @@ fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
     let mut labels = complete(of("own", "/elsewhere"));
     labels.remove(label::PROJECT);
     stranger(&fixture, "forged:1");
-    // Its image says that a container of the project was made from another folder.
+    // Its image claims that a container of the project was created from another folder.
     let elsewhere = ImageSpec { labels, ..ImageSpec::command(&["serve"]) };
     fixture.engine.publish("elsewhere:1", &elsewhere, std::time::Duration::ZERO).unwrap();
     fixture.run(async {

@@ -1,4 +1,4 @@
-//! Objects of other projects and other folders, and of nobody's.
+//! Objects of other projects and other folders, and objects without a project.
 
 use super::*;
 
@@ -93,7 +93,7 @@ fn nothing_is_made_in_another_projects_name() {
     let fixture = fixture("");
     fixture.made("other", "/srv/other");
     let forged = |from: &str| ContainerCreateBody { labels: Some(of("other", from)), ..plain() };
-    // Not from its own folder's record, nor from this one's.
+    // Neither by the record of its own folder nor by that of this one.
     for from in ["/srv/other", HERE] {
         let said =
             fixture.refused(fixture.guard.container_create("other-web-2", None, forged(from)));
@@ -146,7 +146,7 @@ fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
             .refused(fixture.guard.volume_remove("other_data", true))
             .contains("made from \"/srv/other\"")
     );
-    // Those of Docker Compose say nothing of their folder.
+    // Those of Docker Compose don't record their folder.
     let composed = VolumeCreateRequest {
         name: Some("shop_data".into()),
         labels: Some(HashMap::from([(compose_label::PROJECT.to_owned(), "shop".to_owned())])),
@@ -196,8 +196,7 @@ fn a_container_that_is_gone_is_the_engines_to_tell() {
 #[test]
 fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own() {
     let fixture = fixture("");
-    // What Docker Compose leaves of a project whose containers are gone: nothing says from which
-    // folder.
+    // Objects that Docker Compose left without containers: nothing shows their folder.
     let labels = options(&[(compose_label::PROJECT, "other")]);
     let volume = VolumeCreateRequest {
         name: Some("other_data".into()),

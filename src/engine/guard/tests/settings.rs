@@ -1,4 +1,4 @@
-//! Settings of a container that reach beyond it.
+//! Settings that give a container access beyond itself.
 
 use super::*;
 
@@ -89,7 +89,7 @@ fn every_setting_that_reaches_beyond_the_container_is_refused_at_the_call() {
         let allowed = fixture("[allow]\nprivileged = true\n");
         let body = ContainerCreateBody { host_config: Some(host), ..own() };
         let made = allowed.run(allowed.guard.container_create("own-web-1", None, body));
-        // Some of it the simulated engine refuses in its own words.
+        // The simulated engine itself rejects some of them.
         assert!(made.err().is_none_or(|error| error.kind != EngineErrorKind::Refused), "{what}");
     }
 }

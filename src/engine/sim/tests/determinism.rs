@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::host::executor::Job;
 
-/// Two tasks that create, start and probe beside each other, with health checks going on meanwhile.
+/// Two tasks that create, start and probe in parallel, while health checks run.
 fn history(seed: u64) -> (Vec<Call>, Vec<String>) {
     let executor = SimTaskExecutor::new(seed);
     let engine = SimEngine::builder(executor.clone())

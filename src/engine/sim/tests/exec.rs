@@ -15,7 +15,7 @@ async fn output(session: &mut ExecSession) -> (String, String) {
     (of(crate::engine::OutputKind::Stdout), of(crate::engine::OutputKind::Stderr))
 }
 
-/// The exit code: known once the output has ended.
+/// The exit code, which is known once the output has ended.
 async fn code(fixture: &EngineFixture, exec: &str) -> i64 {
     let state = fixture.engine.exec_inspect(exec).await.unwrap();
     assert!(!state.running);

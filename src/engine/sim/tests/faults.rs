@@ -1,4 +1,4 @@
-//! What goes wrong on purpose.
+//! Intended faults.
 
 use futures::StreamExt;
 
@@ -52,7 +52,7 @@ fn a_full_disk_and_a_late_answer() {
     assert!(fixture.executor.now() > Duration::from_secs(9));
 }
 
-/// How long a call that hangs is waited for, and how it ends.
+/// The time limit of a call that hangs, and its result.
 fn hung<T>(
     fixture: &EngineFixture,
     call: impl Future<Output = Result<T>>,
@@ -112,7 +112,7 @@ fn a_call_that_may_last_hangs_until_its_caller_has_waited_long_enough() {
     });
 }
 
-/// The pieces of a stream before it broke, and how it broke.
+/// The pieces of a stream before it broke, and the error.
 fn cut<T>(
     fixture: &EngineFixture,
     method: &str,
@@ -237,7 +237,7 @@ fn event_streams_can_break_while_calls_go_on() {
         let mut events = fixture.engine.events(&Filters::new(), None).await.unwrap();
         fixture.engine.container_create("web", None, body("app:1")).await.unwrap();
         assert!(events.next().await.is_none());
-        // What was missed can be asked for again.
+        // Missed events can be requested again.
         let since = crate::host::sim::epoch().timestamp();
         let mut events = fixture.engine.events(&Filters::new(), Some(since)).await.unwrap();
         assert_eq!(events.next().await.unwrap().unwrap().action.as_deref(), Some("create"));
@@ -316,7 +316,7 @@ fn every_call_is_written_down() {
     );
 }
 
-/// A bring-up that looks before it acts, as a run has to.
+/// A bring-up that looks before each action, as a run has to.
 async fn bring_up(engine: &SimEngine) -> Result<()> {
     engine
         .volume_create(models::VolumeCreateRequest {

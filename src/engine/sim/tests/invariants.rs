@@ -1,4 +1,4 @@
-//! What never may be, and is found when it is.
+//! Violations of invariants are found when they occur.
 
 use super::*;
 use crate::model::names::{compose_label, label};
@@ -32,7 +32,7 @@ fn volume(name: &str, labels: &[(&str, &str)]) -> models::VolumeCreateRequest {
     }
 }
 
-/// What was found, without time and call.
+/// The violations, without time and call.
 fn found(fixture: &EngineFixture) -> Vec<String> {
     fixture.engine.violations().into_iter().map(|violation| violation.what).collect()
 }

@@ -1,4 +1,4 @@
-//! What containers wrote.
+//! The output of containers.
 
 use super::*;
 

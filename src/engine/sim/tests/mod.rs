@@ -28,7 +28,7 @@ use crate::host::sim::executor::SimTaskExecutor;
 
 pub(super) const MODERN: ApiVersion = ApiVersion { major: 1, minor: 51 };
 
-/// An engine and its time.
+/// An engine and its executor.
 pub(super) struct EngineFixture {
     pub executor: Arc<SimTaskExecutor>,
     pub engine: SimEngine,
@@ -57,7 +57,7 @@ impl EngineFixture {
         self.run(self.executor.sleep(Duration::from_secs_f64(seconds)));
     }
 
-    /// Creates and starts a container; its id.
+    /// Creates and starts a container. Returns its id.
     pub fn up(&self, name: &str, body: ContainerCreateBody) -> String {
         self.run(async {
             let id = self.engine.container_create(name, None, body).await.unwrap().id;
@@ -66,13 +66,13 @@ impl EngineFixture {
         })
     }
 
-    /// The list's text for a container.
+    /// The text of the list for a container.
     pub fn status(&self, name: &str) -> String {
         let filters = Filters::from([("name".to_owned(), vec![format!("^/{name}$")])]);
         self.run(self.engine.container_list(true, &filters)).unwrap().remove(0).status.unwrap()
     }
 
-    /// The actions of all events of a container, with the exit code where there is one.
+    /// The actions of all events of a container, with exit codes.
     pub fn actions(&self, name: &str) -> Vec<String> {
         let about = |event: &models::EventMessage| {
             event
@@ -111,7 +111,7 @@ pub(super) fn with_health(image: &str, health: HealthConfig) -> ContainerCreateB
     ContainerCreateBody { healthcheck: Some(health), ..body(image) }
 }
 
-/// On one network, with aliases and perhaps an address.
+/// On one network, with aliases and an optional address.
 pub(super) fn on_network(
     image: &str,
     network: &str,
@@ -151,7 +151,7 @@ pub(super) fn command(words: &[&str]) -> ExecRequest {
     }
 }
 
-/// A shell test with this interval, timeout, start period (seconds) and number of retries.
+/// A shell test with this interval, timeout, start period (in seconds) and number of retries.
 pub(super) fn health(interval: f64, timeout: f64, start_period: f64, retries: i64) -> HealthConfig {
     let time = |seconds: f64| i64::try_from(Duration::from_secs_f64(seconds).as_nanos()).ok();
     HealthConfig {

@@ -1,5 +1,4 @@
-//! Whatever is asked of it in whatever order, the engine does not panic, and its objects fit
-//! together.
+//! For any calls in any order, the engine does not panic, and its objects are consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::sim::daemon::{containers, ipam, mounts};
 
-/// What is asked: a call, and which of a few names it is about.
+/// A call, and its object among a few names.
 type RandomCall = (u8, u8, u8, bool);
 
 const CALLS: u8 = 26;
@@ -40,7 +39,7 @@ fn described(first: u8, second: u8, flag: bool) -> ContainerCreateBody {
     body
 }
 
-/// Makes one call; whether it succeeds is open.
+/// Makes one call, which may succeed or fail.
 async fn ask(fixture: &EngineFixture, (call, first, second, flag): RandomCall) {
     let engine = &fixture.engine;
     let (one, other) = (name("box", first), name("box", second));
@@ -75,7 +74,7 @@ async fn ask(fixture: &EngineFixture, (call, first, second, flag): RandomCall) {
     }
 }
 
-/// What has to hold between the objects of an engine.
+/// The conditions between the objects of an engine.
 fn check(fixture: &EngineFixture) {
     let state = fixture.engine.shared.lock();
     let objects = &state.objects;

@@ -1,4 +1,4 @@
-//! Images: pulled, built, shared by services, and named in several spellings.
+//! Images: pulled, built, shared by services, and with different spellings of a name.
 
 use similar_asserts::assert_eq;
 
@@ -22,7 +22,7 @@ fn an_image_that_is_not_here_leaves_the_steps_behind_it_conditional() {
     );
 }
 
-/// Two services that name one image, which one of them builds.
+/// Two services with one image, which one of them builds.
 fn shared_build(builder: &str, user: &str) -> Project {
     let mut services = serde_json::Map::new();
     services.insert(builder.into(), json!({"image": "shop/api", "build": "./api"}));

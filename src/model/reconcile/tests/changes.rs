@@ -1,4 +1,4 @@
-//! What a changed description or image recreates.
+//! Changes of a description or an image that replace a container.
 
 use similar_asserts::assert_eq;
 
@@ -129,7 +129,7 @@ fn a_running_container_that_was_taken_off_its_network_is_replaced() {
         ),
         "{plan}"
     );
-    // The engine's list does not say it of others.
+    // The engine's list does not show this for others.
     let (project, observed) = only_redis(stack(), |redis| {
         redis.networks.clear();
         redis.state = ContainerState::Created;

@@ -1,4 +1,4 @@
-//! What changes hands within one plan.
+//! Resources that pass from one container to another within one plan.
 
 use similar_asserts::assert_eq;
 
@@ -282,7 +282,7 @@ fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
         "{plan}"
     );
     assert!(plan.notes.is_empty(), "{plan}");
-    // As far as nothing else orders them: then the plan says what may happen.
+    // If no other dependency orders them; otherwise the plan says what may happen.
     let with_dependency = |address: &str, ipam: Value| {
         let late = needing(on("n", Some(address)), json!(["a"]));
         project(
@@ -303,7 +303,7 @@ fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
     let note = "a starts before z, and the engine may give it 10.7.0.2, which is to be z's: give the network \"n\" an `ip_range` without \
                 the addresses that services name";
     assert_eq!(plan.notes, [note]);
-    // Far behind what is given first, or not given at all.
+    // Far behind the first addresses, or outside of the range.
     let range = json!({"subnet": "10.7.0.0/24", "ip_range": "10.7.0.128/25"});
     for (address, ipam) in [("10.7.0.9", subnet), ("10.7.0.2", range)] {
         let plan = asked(&with_dependency(address, ipam), &ObservedState::default()).unwrap();
@@ -380,7 +380,7 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
             "wait until ready container spc-a-1 (of 1)",
         ]
     );
-    // An orphan that stays on it.
+    // An orphan that stays connected to it.
     let more = with_subnets(
         json!({"a": on("old", None), "b": on("old", None)}),
         &[("old", "10.7.0.0/24")],
@@ -429,7 +429,8 @@ fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done()
 
 #[test]
 fn a_hand_over_against_the_dependencies_is_refused_with_the_circle() {
-    // "web" stops only once its successor serves, which waits for "proxy", which takes web's port.
+    // "web" stops only once its successor is ready, which waits for "proxy", which takes web's
+    // port.
     let order = json!({"update_config": {"order": "start-first"}});
     let before = described(json!({"web": {"image": "x", "ports": ["80:80"]}}));
     let after = described(json!({

@@ -1,4 +1,4 @@
-//! What is adopted, and what is stopped and removed: orphans, surplus containers, `down`, `stop`.
+//! Adoption, and removal of orphans and surplus containers; `down` and `stop`.
 
 use similar_asserts::assert_eq;
 

@@ -1,4 +1,4 @@
-//! Secrets whose labels were made with a key that is not here.
+//! Secrets in containers whose labels were made with a key that is missing here.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use similar_asserts::assert_eq;
 use super::*;
 use crate::model::delivered_secrets::DeliveredSecrets;
 
-/// The plan where this was found in the container of `db`, whose label was made with another key.
+/// The plan if this was found in the container of `db`, whose label was made with another key.
 fn planned(found: Option<DeliveredSecrets>) -> Plan {
     let project = project(stack());
     let mut observed = applied(&project);

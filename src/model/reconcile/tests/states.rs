@@ -1,4 +1,5 @@
-//! Containers in the states that a run may find: stopped, starting, never started, done, half replaced.
+//! Containers in the states that a run may find: stopped, starting, never started, completed, half
+//! replaced.
 
 use similar_asserts::assert_eq;
 
@@ -90,11 +91,11 @@ fn a_job_that_is_done_is_run_again_where_it_is_asked_for_by_name() {
             "  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n"
         );
         assert_eq!(plan_with(&described, &observed, named("report")).unwrap().to_string(), again);
-        // One that another service only needs is done.
+        // A completed job that another service only needs does not run again.
         for asked in [named("web"), UpRequest::default()] {
             assert!(plan_with(&described, &observed, asked).unwrap().steps.is_empty());
         }
-        // One that runs is the run that is asked for.
+        // A running job is the requested run.
         let report =
             observed.containers.iter_mut().find(|container| container.service == "report").unwrap();
         (report.state, report.exit_code) = (ContainerState::Running, None);

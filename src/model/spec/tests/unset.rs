@@ -1,5 +1,5 @@
-//! Empty texts, as `"${X}"` leaves them where X is not set: the key is not set, or the text is
-//! refused, as Compose has it.
+//! Empty texts, such as `"${X}"` if X is not set: the key counts as not set, or the text is
+//! rejected, as in Compose.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::read;
 use crate::model::hash;
 use crate::model::secret::Secrets;
 
-/// A description with every text that is a single value and not a name of the user's choice in a
+/// A description with every text that is a single value and not a name that the user chooses in a
 /// list.
 fn full() -> Value {
     json!({
@@ -52,7 +52,7 @@ fn full() -> Value {
     })
 }
 
-/// Where an empty text means that the key is not set, for `docker-compose config` (2.40.3).
+/// Empty texts that count as not set in `docker-compose config` (2.40.3).
 const UNSET: &[&str] = &[
     "/name",
     "/services/a/image",
@@ -91,11 +91,11 @@ const UNSET: &[&str] = &[
     "/configs/c/name",
 ];
 
-/// Where it is a value, for Compose too.
+/// Empty texts that are values, also in Compose.
 const VALUES: &[&str] = &["/services/a/command", "/services/a/entrypoint"];
 
-/// Where Compose refuses it, or takes it for something that nobody can have meant: the project's
-/// folder as a file or bind mount, an address that the engine refuses.
+/// Empty texts that Compose rejects, or reads in a way that nobody intended: the project's folder
+/// as a file or bind mount, an address that the engine rejects.
 const REFUSED: &[&str] = &[
     "/services/a/container_name",
     "/services/a/stop_grace_period",
@@ -150,7 +150,7 @@ const REFUSED: &[&str] = &[
     "/configs/d/environment",
 ];
 
-/// The pointers of all texts, but of two that others need as they are.
+/// The pointers of all texts, except two that others need unchanged.
 fn texts(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
@@ -165,7 +165,7 @@ fn texts(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What would be made of a description.
+/// What the description would create.
 fn made(description: &Value) -> Result<Vec<String>, String> {
     let project =
         read(description.clone()).map_err(|failure| failure.path.unwrap().keys.join("/"))?;

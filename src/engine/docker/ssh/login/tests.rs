@@ -68,7 +68,7 @@ fn ssh_is_not_looked_for_where_spc_was_started() {
     let path = |names: &[&str]| std::env::join_paths(names.iter().map(|name| at(name))).unwrap();
     assert_eq!(found_in(&path(&["gone", "plain", "folder", "good"])), Some(at("good/ssh")));
     assert_eq!(found_in(&path(&["plain", "folder"])), None);
-    // Relative to this test's folder, which holds all of them.
+    // Relative to this test's folder, which contains all of them.
     let up = "../".repeat(20);
     let relative = format!("{up}{}", at("good").display().to_string().trim_start_matches('/'));
     assert!(std::path::Path::new(&relative).join("ssh").exists());
@@ -80,7 +80,7 @@ fn what_means_something_in_a_forward_is_escaped() {
     assert_eq!(forwardable("/a:b%c\\d.sock"), "/a\\:b%%c\\\\d.sock");
 }
 
-/// The guard around a shell that tells its number and sleeps.
+/// The guard around a shell that prints its process id and sleeps.
 async fn guarded(folder: &std::path::Path, asks: bool) -> (tokio::process::Child, String) {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(guard(asks)).arg(folder).args(["sh", "-c", "echo $$; exec sleep 1000"]);
