@@ -12,7 +12,7 @@ use crate::machine::process::End;
 use crate::machine::world::{Subject, World};
 use crate::policy::CheckedPath;
 
-/// The reference stack: the project that this is.
+/// The reference stack: the project of this repository.
 fn reference() -> Subject {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -143,12 +143,12 @@ fn every_example_of_them_runs() {
     }
 }
 
-/// What each test of a file fails with: the message and the hint.
+/// The failure of each test of a file: the message and the hint.
 fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, String)> {
     failures_with(runbook, tests, &[])
 }
 
-/// The same with further files of the project.
+/// The same with more files of the project.
 fn failures_with(
     runbook: &'static str,
     tests: &'static str,

@@ -1,4 +1,4 @@
-//! The conformance suite: a test per case.
+//! The conformance suite: one test per case.
 
 use crate::conformance::{for_each_case, for_each_shell_case};
 

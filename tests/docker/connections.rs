@@ -1,4 +1,4 @@
-//! Connections to the engine: none outlives its call, and losing one is reported.
+//! Connections to the engine: none outlives its call, and a lost one is reported.
 
 use futures::stream::{StreamExt, TryStreamExt};
 use spc::engine::{
@@ -79,7 +79,7 @@ async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
             .await
             .unwrap();
         let cut = async {
-            // The wait's connection comes third; before, there is nothing to lose.
+            // The wait's connection is the third; before it, there is nothing to lose.
             let mut relay = relay;
             relay.until_open(3).await;
             drop(relay);

@@ -1,4 +1,4 @@
-//! Tests on the Docker Engine that `DOCKER_HOST` or the default socket leads to.
+//! Tests on the Docker Engine of `DOCKER_HOST` or of the default socket.
 
 mod conformance;
 mod connections;
@@ -21,7 +21,7 @@ const BUSYBOX: &str = "/bin/busybox";
 const REPOSITORY: &str = "spc-conformance/busybox";
 /// Nobody listens on port 1.
 const UNREACHABLE: &str = "127.0.0.1:1/spc/none:1";
-/// More than any case takes.
+/// Longer than any case takes.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// The engine, or the reason why there is none.
@@ -37,12 +37,12 @@ pub async fn engine() -> DockerEngine {
     }
 }
 
-/// Runs a case on that engine.
+/// Runs a case on this engine.
 async fn run(name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     run_on(&engine().await, name, case).await;
 }
 
-/// Runs a case and cleans up after it; a failed one leaves what it made to be looked at, until its
+/// Runs a case and cleans up after it. A failed case leaves its objects for inspection, until its
 /// next run.
 async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     let fixture = Fixture { image: image(engine).await, unreachable: UNREACHABLE.into() };
@@ -54,8 +54,8 @@ async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<
     tokio::time::timeout(LIMIT, whole).await.expect("the case ends in time");
 }
 
-/// The image of the cases. Its tag is the digest of what is in it, so that one from an earlier run
-/// serves if it is the same.
+/// The image of the cases. Its tag is the digest of its content, so that an equal one from an
+/// earlier run is reused.
 async fn image(engine: &DockerEngine) -> String {
     static IMAGE: OnceCell<String> = OnceCell::const_new();
     let make = || async {
@@ -77,7 +77,7 @@ async fn image(engine: &DockerEngine) -> String {
     IMAGE.get_or_init(make).await.clone()
 }
 
-/// A root file system of one program under its names.
+/// A root file system with one program under its names.
 fn root_file_system(busybox: &[u8]) -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();

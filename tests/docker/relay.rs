@@ -1,5 +1,5 @@
-//! A socket between spc and the engine, at which connections can be counted, answered otherwise and
-//! cut.
+//! A socket between spc and the engine, at which connections can be counted, answered differently
+//! and cut.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What becomes of a request, by its first line.
+/// The decision about a request, by its first line.
 pub type Verdict = fn(&str) -> Option<&'static str>;
 
 /// Lets every request through.
@@ -25,8 +25,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to the engine of the tests. `verdict` may give an answer of its own instead of the
-    /// engine's.
+    /// A relay to the engine of the tests. `verdict` may return an answer instead of the engine's.
     pub fn to(engine: &DockerEngine, verdict: Verdict) -> Self {
         use spc::engine::Engine;
         let socket = engine
@@ -41,7 +40,7 @@ impl Relay {
         Self { folder, open, _connections: connections }
     }
 
-    /// The engine as it is seen through the relay.
+    /// The engine behind the relay.
     pub async fn engine(&self) -> DockerEngine {
         connect(&ConnectOptions::at(Address::Unix(self.folder.path().join("docker.sock"))))
             .await
@@ -72,7 +71,7 @@ async fn accept(
     }
 }
 
-/// Serves one connection, which carries one request; an error is an end.
+/// Serves one connection, which carries one request; an error ends it.
 async fn relay(mut client: UnixStream, socket: PathBuf, verdict: Verdict) {
     let mut head = Vec::new();
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {

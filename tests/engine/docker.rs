@@ -1,15 +1,15 @@
-//! The engine as Docker's own client sees it: a witness that is not spc.
+//! The engine as Docker's own client sees it: a witness independent of spc.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Labels by which what belongs to a project is found: all that runs carries the first, the lock
-/// only the second.
+/// Labels of the objects of a project: all objects of runs have the first, the lock has only the
+/// second.
 const PROJECT_LABELS: [&str; 2] = ["com.docker.compose.project", "dev.spc.project"];
 
-/// Runs Docker's client; what it printed, or what it says failed.
+/// Runs Docker's client. Returns its output, or its error message.
 pub fn try_docker(words: &[&str]) -> Result<String, String> {
     let output = Command::new("docker").args(words).output().unwrap_or_else(|error| {
         panic!("these tests look at the engine with Docker's own client, `docker`: {error}")
@@ -21,25 +21,25 @@ pub fn try_docker(words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Runs Docker's client; what it printed.
+/// Runs Docker's client. Returns its output.
 #[track_caller]
 pub fn docker(words: &[&str]) -> String {
     try_docker(words).unwrap_or_else(|error| panic!("docker {}: {error}", words.join(" ")))
 }
 
-/// All the engine knows of an object.
+/// Everything that the engine knows about an object.
 #[track_caller]
 pub fn inspect(name: &str) -> Value {
     let mut found: Vec<Value> = serde_json::from_str(&docker(&["inspect", name])).unwrap();
     found.swap_remove(0)
 }
 
-/// Whether there is such an object: `kind` is `container`, `network`, `volume` or `image`.
+/// Whether such an object exists: `kind` is `container`, `network`, `volume` or `image`.
 pub fn is_there(kind: &str, name: &str) -> bool {
     try_docker(&[kind, "inspect", name]).is_ok()
 }
 
-/// Runs a command in a container; what it printed.
+/// Runs a command in a container. Returns its output.
 #[track_caller]
 pub fn exec(container: &str, words: &[&str]) -> String {
     docker(&[&["exec", container], words].concat())
@@ -49,7 +49,7 @@ fn lines(words: &[&str]) -> Vec<String> {
     docker(words).lines().map(str::to_owned).collect()
 }
 
-/// What there is of a project, as names: `container spct-a-db-1`, `network spct-a_default`, `volume
+/// The existing objects of a project: `container spct-a-db-1`, `network spct-a_default`, `volume
 /// spct-a_data`.
 pub fn objects(project: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -71,10 +71,10 @@ pub fn objects(project: &str) -> Vec<String> {
     found
 }
 
-/// Removes all there is of a project.
+/// Removes all objects of a project.
 pub fn remove_project(project: &str) {
     let objects = objects(project);
-    // Containers first: they hold the rest.
+    // Containers first, because they use the others.
     for kind in ["container", "network", "volume"] {
         for name in objects.iter().filter_map(|object| object.strip_prefix(&format!("{kind} "))) {
             let words: &[&str] = match kind {

@@ -1,4 +1,4 @@
-//! What somebody changed by hand is put right, and nothing else.
+//! Changes by hand are corrected, and nothing else is touched.
 
 use super::docker::{containers, docker, inspect};
 use super::images::busybox;

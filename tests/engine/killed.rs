@@ -1,4 +1,5 @@
-//! A run killed at any point: the next one arrives, with nothing orphaned or doubled.
+//! A run that is killed at any point: the next one reaches the state, and leaves nothing orphaned
+//! or duplicated.
 
 use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
@@ -7,7 +8,8 @@ use super::spc::{RunningSpc, Spc};
 use super::watch::{EventWatch, is_of_a_check};
 use std::collections::BTreeMap;
 
-/// A database with a volume, and what needs it; `word` is in the environment of both.
+/// A database with a volume, and a service that depends on it; `word` is in the environment of
+/// both.
 fn describe(project: &Project, word: &str) {
     let image = busybox();
     project.file("pass", "told to nobody");
@@ -28,7 +30,7 @@ fn describe(project: &Project, word: &str) {
     ));
 }
 
-/// What a project is: its objects, and of each container whether it runs, and the hash of its
+/// The state of a project: its objects, and for each container whether it runs, and the hash of its
 /// description.
 fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     let containers = containers(&project.name).into_keys().map(|name| {
@@ -39,8 +41,8 @@ fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     (objects(&project.name), containers.collect())
 }
 
-/// Kills a run after each of so many of the engine's events, of all there are; each time `next`
-/// must arrive where it arrives when the run is left alone.
+/// Kills a run after each of this many events of the engine, evenly chosen. Each time `next` must
+/// reach the same state as without a kill.
 fn killed_on_the_way(
     project: &Project,
     points: usize,
@@ -64,10 +66,10 @@ fn killed_on_the_way(
         let killed = run().start();
         let last = (0..kth).map(|_| watch.next_but_checks()).last();
         killed.kill();
-        // The engine finishes the calls that were under way.
+        // The engine finishes its running calls.
         watch.until_quiet();
-        // What waits for a lost run's lock is shown elsewhere; here it would take half a minute
-        // each time.
+        // Another test covers the wait for a lost run's lock; here it would take half a minute each
+        // time.
         project.spc(&["--yes", "unlock"]).ends(0);
         next().ends(0);
         assert_eq!(state(project), wanted, "killed after event {kth}, {last:?}");
@@ -75,7 +77,7 @@ fn killed_on_the_way(
     }
 }
 
-/// An `up` of that description.
+/// An `up` of this description.
 fn up(project: &Project, word: &str) -> Spc {
     describe(project, word);
     project.up()
@@ -122,7 +124,7 @@ fn a_replacement_that_is_killed_can_be_taken_back() {
 #[test]
 fn a_replacement_that_fails_and_is_killed_on_its_way_back_can_be_taken_back() {
     let project = Project::new("killed-bad");
-    // Its check fails at once; the old one is brought back.
+    // Its check fails at once, so the old one is restored.
     let bad = || {
         describe(&project, "wanted");
         project.edit("scripts/stack.rhai", "touch /tmp/well; exec sleep 1000", "exit 3");
@@ -173,7 +175,7 @@ fn runs_that_begin_at_once_make_everything_once() {
         run.ends(0);
     }
     let events = watch.so_far();
-    // The engine says of a volume that it is made also when a container takes one that is there.
+    // The engine also reports a volume as created if a container uses an existing one.
     for made in [
         "network create spct-at-once_default",
         "container start spct-at-once-db-1",

@@ -1,4 +1,4 @@
-//! One run at a time changes a project, whatever becomes of the one that does.
+//! Only one run at a time changes a project, whatever happens to this run.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use super::spc::RunningSpc;
 use super::until::until;
 use super::watch::EventWatch;
 
-/// So long a lock's counter must stand still until it is taken over.
+/// A lock whose counter does not change for this long is taken over.
 const STALE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// `db` gets ready when told so; `web` is started only then. So an `up` holds the lock as long as
-/// the test wants.
+/// `db` becomes ready only on request, and `web` starts only then. So an `up` holds the lock as
+/// long as the test wants.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
     let image = busybox();
@@ -41,7 +41,7 @@ fn owner(project: &Project) -> RunningSpc {
     run
 }
 
-/// The same, where `db` was started before.
+/// The same if `db` was started before.
 fn owner_again(project: &Project) -> RunningSpc {
     let run = project.up().start();
     until("the lock is taken", LIMIT, || is_there("container", &lock(project)).then_some(()));
@@ -52,7 +52,7 @@ fn let_db_get_ready(project: &Project) {
     exec(&project.container("db"), &["touch", "/tmp/well"]);
 }
 
-/// How often something of the project was started.
+/// How often a container of the project was started.
 fn starts(events: &[String], project: &Project, service: &str) -> usize {
     events
         .iter()
@@ -186,7 +186,7 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
         (1, 1),
         "{events:?}"
     );
-    // Made and removed in turns: never two owners.
+    // Created and removed alternately: there are never two owners.
     let turns: Vec<&str> = events
         .iter()
         .filter_map(|event| event.strip_suffix(&format!(" {left}")))
@@ -209,7 +209,7 @@ fn an_owner_that_stood_still_too_long_stops_with_lock() {
     second.until_reported("taken over");
     let_db_get_ready(&project);
     second.ends(0).prints(&["ready"]);
-    // Its own probe timed out meanwhile: it goes by the engine's.
+    // Its own probe timed out meanwhile, so the engine's result counts.
     first.signal(Signal::CONT);
     first.ends(4).prints(&["The project's lock was taken away from this run"]);
     assert_eq!(starts(&watch.so_far(), &project, "web"), 1);

@@ -1,4 +1,4 @@
-//! The engine of a machine that is logged in to, by a real `ssh` and a real server.
+//! An engine over ssh, with a real `ssh` and a real server.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -42,7 +42,7 @@ fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_
     let execs = r#"print(parallel([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|n| || app::describe().service(`s${n}`).exec(`sleep 0.3; echo ${n}`).stdout.int())));"#;
     sshd.leads(project.script(execs)).ends(0).printed(&["[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]);
     sshd.leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
-    // Each run has some streams that last, so one login alone is not enough; but it does not log in
+    // Each run has several permanent streams, so one login is not enough; but it does not log in
     // for each connection.
     assert!(sshd.logins() <= 12, "{}", sshd.logins());
     sshd.until_nothing_is_left();
@@ -66,7 +66,7 @@ fn a_key_that_leads_to_dockers_client_alone_and_a_shell_that_prints_serve_too() 
     }
 }
 
-/// So many services that wait.
+/// This many waiting services.
 fn sleepers(count: usize) -> String {
     let service =
         format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
@@ -159,21 +159,21 @@ fn at_a_terminal_ssh_may_ask() {
     let name = ptsname(&keyboard, Vec::new()).unwrap();
     let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
 
-    // In a session of its own, whose terminal this is.
+    // In a session of its own with this terminal.
     let mut run = Command::new("setsid");
     run.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_spc"), "--project", &project.name, "ps"])
         .current_dir(project.path(""));
     run.env("DOCKER_HOST", sshd.docker_host()).env("PATH", sshd.search_path());
     run.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = run.spawn().unwrap();
-    // It holds the terminal open too, whose end is read below.
+    // It also holds the terminal open, whose end is read below.
     drop(run);
 
     let mut keyboard = File::from(keyboard);
     let mut shown = String::new();
     let mut chunk = [0; 4096];
     let mut answered = false;
-    // A terminal that nobody holds any more is an error to read.
+    // Reading from a terminal that nobody holds any more is an error.
     while let Ok(count @ 1..) = keyboard.read(&mut chunk) {
         shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
         if !answered && shown.contains("(yes/no") {

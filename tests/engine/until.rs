@@ -1,12 +1,12 @@
-//! Waiting for a condition, with a deadline.
+//! Waits for a condition, with a deadline.
 
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What `condition` gives, as soon as it gives something; a panic that names `what` if it does not
-/// within `limit`.
+/// Returns the value of `condition` as soon as it has one. Panics with `what` if it has none within
+/// `limit`.
 #[track_caller]
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();

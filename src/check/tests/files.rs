@@ -1,4 +1,4 @@
-//! Which files are checked, and those that can't be.
+//! The files that are checked, and those that can't be.
 
 use super::{line, project, report};
 use similar_asserts::assert_eq;
@@ -33,7 +33,7 @@ fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
     );
     assert_eq!(all.files, 4);
     assert_eq!(report(&run, &["scripts/old/e.rhai", "scripts/up.rhai", "scripts"]).files, 4);
-    // Who names it means it.
+    // A person who names the file wants it checked.
     assert_eq!(report(&run, &["scripts/old"]).files, 1);
     assert_eq!(report(&run, &["notes.txt"]).findings.len(), 1);
 }

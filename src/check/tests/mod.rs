@@ -1,4 +1,4 @@
-//! What is found in files, and what is not.
+//! Findings of checks, and code without findings.
 
 mod calls;
 mod descriptions;
@@ -14,7 +14,7 @@ use crate::api::context::ProjectSettings;
 use crate::api::fixture::Fixture;
 use crate::model::diagnostic::{Diagnostic, RULE};
 
-/// Files below `/work`, where a check is started.
+/// Files in `/work`, where a check starts.
 fn project(files: &[(&str, &str)]) -> Fixture {
     let project = ProjectSettings { directory: "/work".into(), ..ProjectSettings::default() };
     let run = Fixture::made(1, project, &[]);
@@ -29,12 +29,12 @@ fn report(run: &Fixture, paths: &[&str]) -> Report {
     check(&run.context, "/work".as_ref(), &paths, &[], Some(register)).unwrap()
 }
 
-/// What tests can call besides, here.
+/// The functions that only tests have, here.
 fn register(engine: &mut rhai::Engine) {
     engine.register_fn("runbook", |name: &str| name.to_owned());
 }
 
-/// A finding in a line: `a.rhai:1:5 rule: message | hint`.
+/// A finding as one line: `a.rhai:1:5 rule: message | hint`.
 fn line(finding: &Diagnostic) -> String {
     let place = finding
         .place
@@ -45,12 +45,12 @@ fn line(finding: &Diagnostic) -> String {
     format!("{place}{}: {}{hint}", finding.fields[RULE].as_str().unwrap(), finding.message)
 }
 
-/// What is found in all of some files.
+/// All findings in some files.
 fn found_in(files: &[(&str, &str)]) -> Vec<String> {
     report(&project(files), &[]).findings.iter().map(line).collect()
 }
 
-/// What is found in one text, without its file's name.
+/// The findings in one text, without the name of its file.
 fn found(text: &str) -> Vec<String> {
     found_in(&[("a.rhai", text)])
         .into_iter()
@@ -58,7 +58,7 @@ fn found(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The rules that a text breaks, with line and column.
+/// The rules that a text violates, with line and column.
 fn rules(text: &str) -> Vec<String> {
     found(text).into_iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect()
 }

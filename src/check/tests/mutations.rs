@@ -1,4 +1,4 @@
-//! Broken scripts of every kind are checked without a panic.
+//! Checks of broken scripts of every kind don't panic.
 
 use super::{project, report};
 
@@ -10,7 +10,7 @@ const SCRIPTS: [&str; 5] = [
     include_str!("../../../scripts/up.rhai"),
 ];
 
-/// Numbers from a seed, the same each time.
+/// Random numbers from a seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -37,7 +37,7 @@ fn mutated(text: &str, numbers: &mut Numbers) -> String {
                     "", "#{", "}", "(", ")", "\"", "`", ",", ".", "::", "|x|", "${", "é", " if ",
                     "global::",
                 ][numbers.below(15)];
-                // A letter goes, or something comes in.
+                // Removes a character, or inserts something.
                 let after = if kind == 3 { after.get(1..).unwrap_or_default() } else { after };
                 lines[at] = before
                     .iter()

@@ -1,4 +1,4 @@
-//! What is shipped is clean.
+//! All shipped scripts pass the check.
 
 use super::{line, project, report};
 use crate::script::standard_library::EMBEDDED;
@@ -15,14 +15,14 @@ fn every_module_of_the_standard_library_is_clean() {
     assert_eq!(all.files, EMBEDDED.len());
 }
 
-/// The examples in the comments of functions, each a file.
+/// The examples in the comments of functions, each as a file.
 fn examples() -> Vec<(String, String)> {
     let run = project(&[]);
     let engine = crate::script::engine::for_reading(&run.context, None);
     let names = crate::script::names::Names::host(&engine);
     let mut examples = Vec::new();
     for function in names.functions() {
-        // The marks of a comment are gone; `rhai,no_run` too is a script.
+        // The comment marks are already removed; `rhai,no_run` is a script too.
         for (index, block) in function.doc.split("```rhai").skip(1).enumerate() {
             let text = block.split("```").next().unwrap_or_default();
             let text = text.split_once('\n').map_or("", |(_, text)| text);

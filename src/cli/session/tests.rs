@@ -1,4 +1,4 @@
-//! No consumer of events shows or keeps a secret.
+//! No consumer of events shows or stores a secret.
 
 use super::*;
 use crate::host::records_folder;
@@ -12,14 +12,14 @@ use crate::ui::live_region::TerminalSize;
 use parking_lot::Mutex;
 use std::path::Path;
 
-/// What each consumer made of `events`, by its name.
+/// The output of each consumer for `events`, by its name.
 fn shown(events: &[Event], secrets: &Arc<Secrets>) -> Vec<(&'static str, String)> {
     let host: Arc<dyn Host> = Arc::new(SimHost::new(SimTaskExecutor::new(1)));
     let policy =
         Policy::new(Path::new("/project"), Settings::default(), &|path| resolve(&*host, path))
             .unwrap();
     let journal = Arc::new(Journal::new(host.clone(), policy.clone(), "one".to_owned()));
-    // The terminals know no secret: only what comes masked is hidden.
+    // The terminals know no secrets, so only events that are already masked are hidden.
     let size = Arc::new(Mutex::new(TerminalSize { columns: 40, rows: 200 }));
     let (plain, coloured, screen, json) = (
         CapturedTerminal::plain(),
@@ -58,7 +58,7 @@ fn shown(events: &[Event], secrets: &Arc<Secrets>) -> Vec<(&'static str, String)
 fn no_text_of_any_event_reaches_a_terminal_json_or_the_journal_unmasked() {
     const SECRET: &str = "hunter2hunter2";
     let secrets = Arc::new(Secrets::new());
-    // Without it, all of them show the text: the samples reach them.
+    // Without the mask, all of them show the text: so the samples reach them.
     for (consumer, text) in shown(&samples::events(SECRET), &secrets) {
         assert!(text.contains(SECRET), "{consumer}: {text}");
     }

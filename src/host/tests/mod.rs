@@ -1,4 +1,4 @@
-//! What holds for both implementations of the port.
+//! Properties of both implementations of the port.
 
 mod races;
 mod symlinks;

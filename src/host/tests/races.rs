@@ -1,5 +1,5 @@
-//! A folder and a file are swapped for symlinks out of the project, again and again, while scripts'
-//! paths are checked and used: as a container that shares the folder can do.
+//! Swaps a folder and a file for symlinks out of the project, again and again, while paths of
+//! scripts are checked and used. A container that shares the folder can do the same.
 
 #![expect(
     clippy::disallowed_methods,
@@ -19,7 +19,7 @@ use crate::host::{Host, HostErrorKind, Result};
 use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy, Settings};
 
-/// Uses of a path, and swaps, that have to come about before a race counts as run.
+/// The number of uses of a path, and of swaps, that are required for a valid race.
 const USES: usize = 300;
 const SWAPS: usize = 300;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ impl RaceFixture {
         rustix::fs::renameat_with(CWD, data, CWD, aside, RenameFlags::EXCHANGE).unwrap();
     }
 
-    /// Swaps `data/file` for a symlink to the file outside; whatever is there.
+    /// Swaps `data/file` for a symlink to the file outside, whatever exists there.
     fn swap_file(&self) {
         let (file, new) = (self.root.join("project/data/file"), self.root.join("project/new"));
         symlink("../../outside/file", &new).unwrap();
@@ -75,8 +75,8 @@ impl RaceFixture {
         std::fs::rename(&new, &file).unwrap();
     }
 
-    /// Uses paths while somebody swaps what is there; how many uses went well and how many were
-    /// refused.
+    /// Uses paths while another thread swaps them. Returns how many uses succeeded and how many
+    /// were rejected.
     fn run(
         &self,
         swap: fn(&Self),
@@ -99,8 +99,8 @@ impl RaceFixture {
                 match use_path(self) {
                     Ok(()) => done += 1,
                     Err(failure) => {
-                        // In between, nothing is there; and a folder being removed may get new
-                        // files.
+                        // In between, nothing exists there; and a folder that is being removed may
+                        // get new files.
                         let expected =
                             matches!(failure.kind, Kind::Policy | Kind::NotFound | Kind::Conflict);
                         refused += 1;
@@ -127,8 +127,8 @@ impl RaceFixture {
         Ok(String::from_utf8(self.host.read(&path)?.into()).unwrap())
     }
 
-    /// Uses a path that was checked before the swapping began: the longest time there can be
-    /// between check and use.
+    /// Uses a path that was checked before the swaps began: the longest possible time between check
+    /// and use.
     fn write(
         &self,
         path: &str,
@@ -140,7 +140,7 @@ impl RaceFixture {
     }
 }
 
-/// Ends the swapping also where the test fails, which would wait for it.
+/// Ends the swaps even if the test fails, which would otherwise wait for them.
 struct StopOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
@@ -194,10 +194,10 @@ fn a_tree_that_is_removed_takes_nothing_with_it_that_a_swapped_symlink_leads_to(
         let made = race.write("data/tree/a/b", Host::create_folder);
         made.and_then(|()| race.write("data/tree", Host::remove))
     });
-    // The tree itself is removed while a folder in it is a symlink now and then.
+    // Removes the tree itself while a folder in it is sometimes a symlink.
     let swap = |race: &RaceFixture| {
         let inner = race.root.join("project/data/tree/inner");
-        // The tree comes and goes, so any of this may fail.
+        // The tree appears and disappears, so any of this may fail.
         let _ = std::fs::create_dir_all(inner.join("x"));
         let _ = rustix::fs::renameat_with(
             CWD,

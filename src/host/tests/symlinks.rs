@@ -30,7 +30,7 @@ const LINKS: [(&str, &str); 6] = [
     ("project/folder/up", ".."),
 ];
 
-/// An operation below the project, as words: `rename old/a to out/x`.
+/// An operation below the project, as text: `rename old/a to out/x`.
 const TABLE: &str = "\
 read note → kept
 read folder/inner → in
@@ -105,7 +105,7 @@ fn at(root: &Path, name: &str) -> CheckedPath {
     CheckedPath::root_itself(root.join("project")).join(name)
 }
 
-/// Does what a line says; its answer, if it has one.
+/// Does what a line says, and returns the result, if there is one.
 fn act(host: &dyn Host, root: &Path, words: &[&str]) -> Result<Option<String>> {
     let path = at(root, words[1]);
     let run = |future: futures::future::BoxFuture<'_, Result<()>>| {
@@ -147,7 +147,7 @@ fn act(host: &dyn Host, root: &Path, words: &[&str]) -> Result<Option<String>> {
     }
 }
 
-/// Everything below the project and outside of it, a line each.
+/// Everything below the project and outside of it, one line each.
 fn tree(host: &dyn Host, root: &Path) -> Vec<String> {
     fn add(host: &dyn Host, folder: &CheckedPath, lines: &mut Vec<String>) {
         for entry in host.list(folder).unwrap() {
@@ -173,7 +173,7 @@ fn tree(host: &dyn Host, root: &Path) -> Vec<String> {
     lines
 }
 
-/// The names right below the project at which something changed; what is outside must not.
+/// The names directly below the project at which something changed. Nothing outside may change.
 fn changed(before: &[String], after: &[String]) -> Vec<String> {
     let differs = |line: &&String| !before.contains(line) || !after.contains(line);
     let mut names: Vec<String> = before

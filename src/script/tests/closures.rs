@@ -1,4 +1,4 @@
-//! Closures are at home in their own file, wherever they are called.
+//! Closures use the functions of their own file, wherever they are called.
 
 use super::super::fixture::{Scripts, value};
 use similar_asserts::assert_eq;

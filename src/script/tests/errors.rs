@@ -1,4 +1,4 @@
-//! Diagnostics: place, excerpt, trace, suggestion.
+//! Diagnostics: position, excerpt, trace, suggestion.
 
 use super::super::fixture::{Scripts, error};
 use similar_asserts::assert_eq;

@@ -1,4 +1,4 @@
-//! What imports reach, and what they don't.
+//! The files that imports can reach, and those that they can't.
 
 use super::super::fixture::{Scripts, error};
 use similar_asserts::assert_eq;

@@ -1,4 +1,4 @@
-//! Nothing a script does takes spc down.
+//! A script can't make spc crash.
 
 use std::sync::Arc;
 
@@ -119,8 +119,8 @@ fn a_loop_that_fills_a_value_takes_linear_time() {
         "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m += x; } m.len()",
         "let m = #{}; for i in 0..COUNT { let x = #{}; x[`k${i}`] = i; m.mixin(x); m.fill_with(x); } m.len()",
     ] {
-        // In quadratic time 64 times as much, each time it is tried. A machine that does other
-        // things meanwhile is slow now and then.
+        // In quadratic time it would take 64 times as long in each attempt. A busy machine is only
+        // sometimes slow.
         let mut ratios = (0..6).map(|_| {
             let few = time(script, 10_000).max(std::time::Duration::from_millis(20));
             time(script, 80_000).div_duration_f64(few)

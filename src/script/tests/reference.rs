@@ -1,5 +1,5 @@
-//! The reference stack is described twice, by `scripts/stack.rhai` and by
-//! `examples/spc/docker-compose.yml`: as one stack.
+//! The reference stack has two descriptions, `scripts/stack.rhai` and
+//! `examples/spc/docker-compose.yml`, which have to be equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ import \"stack\" as app;
 [app::describe(args(app::options())), compose(\"docker-compose.yml\")]
 ";
 
-/// The project by the script and by the compose file, with these variables.
+/// The project of the script and that of the compose file, with these variables.
 fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
     let environment =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -49,7 +49,7 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
     [0, 1].map(|index| stacks[index].described().unwrap().clone())
 }
 
-/// What the two descriptions of a service share, in a form that shows a difference.
+/// The common parts of a service's two descriptions, in a form that shows a difference.
 fn shared(service: &Service, other: &Service) -> String {
     let common: BTreeMap<_, _> = service
         .environment
@@ -148,6 +148,6 @@ fn both_descriptions_of_the_reference_stack_agree_in_production() {
         .filter(|service| covers(service))
         .map(|service| service.name.as_str())
         .collect();
-    // The frontend's image of production has its files elsewhere.
+    // The production image of the frontend has its files at another path.
     assert_eq!(covered, ["frontend"]);
 }

@@ -1,5 +1,5 @@
-//! Errors in the words of scripts: nothing of Rust's or Rhai's insides in what people see or
-//! scripts catch.
+//! Errors in the words of scripts, without internal names of Rust or Rhai, for people and for
+//! scripts that catch them.
 
 use similar_asserts::assert_eq;
 
@@ -7,8 +7,7 @@ use super::super::fixture::{Scripts, error, short, value};
 use super::super::run::Outcome;
 use crate::value::text::plain;
 
-/// One script for each error that Rhai makes itself, and some that it makes in several ways; then
-/// what is caught.
+/// One script for each error of Rhai, and several for some of them; then the caught errors.
 const ERRORS: &[(&str, &str)] = &[
     (
         "nothing_of_that_name(1, \"x\", 'c', 1.5, [], #{}, || 1, (), 0..3, true)",
@@ -68,10 +67,10 @@ const ERRORS: &[(&str, &str)] = &[
     ("retry(5)", "There is no function retry(integer)"),
 ];
 
-/// What no message holds.
+/// Texts that no message contains.
 const INSIDES: &str = r"&str|&mut|ImmutableString|alloc::|core::|std::|rhai::|spc::|Error[A-Z]|anon\$|Dynamic|\bi64\b|\bf64\b|usize|Option<|Vec<|Arc<|FnPtr|__in_file|get\$|set\$|index\$|\bINT\b|EvalAlt|\(line ";
 
-/// What a script comes to, well or not.
+/// The result of a script, or its failure.
 fn said(script: &str) -> String {
     match Scripts::new(&[("main.rhai", script)]).outcome("main.rhai") {
         Ok(Outcome::Value(value)) => plain(&value),

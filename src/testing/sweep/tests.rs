@@ -12,8 +12,8 @@ use crate::machine::world::Subject;
 use crate::model::Kind;
 use crate::policy::CheckedPath;
 
-/// The reference stack: the project that this is. Nothing is on its machine yet, but for a `.env`
-/// as its example has it.
+/// The reference stack: the project of this repository, on an empty machine, with the `.env` of its
+/// example.
 fn reference() -> SweepSetup {
     let host = Arc::new(RealHost::new());
     let root = host.canonicalize(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
@@ -43,7 +43,7 @@ fn project(runbook: &str) -> (SweepSetup, Task) {
 }
 
 fn swept(stage: &SweepSetup, task: &Task) -> Report {
-    // Each costs a whole run: few, for there are many sweeps.
+    // Each needs a whole run: only a few, because there are many sweeps.
     sweep(stage, task, &Options { recoveries: 4, ..Options::default() }, &|_, _| ())
         .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
 }
@@ -57,7 +57,7 @@ fn reported(report: &Report) -> String {
     format!("{}{}", findings.collect::<String>(), report.summary())
 }
 
-/// Every run after a kill arrives; the sweep's own account of it.
+/// Checks that every run after a kill reaches the state, by the sweep's own report.
 fn arrives(stage: &SweepSetup, runbook: &str, words: &[&str]) -> Report {
     let report = swept(stage, &stage.subject.task(runbook, words));
     assert!(report.findings.is_empty(), "{}", reported(&report));
@@ -117,7 +117,7 @@ fn db_init_arrives_wherever_it_was_killed() {
     arrives(&reference(), "scripts/db_init.rhai", &[]);
 }
 
-/// The one that `make check` runs too.
+/// The one that `make check` also runs.
 #[test]
 fn stop_arrives_when_it_was_killed_anywhere() {
     arrives(&running(), "scripts/stop.rhai", &[]);
@@ -148,7 +148,7 @@ fn certificate_arrives_wherever_it_was_killed() {
     arrives(&reference(), "scripts/certificate.rhai", &[]);
 }
 
-/// What a sweep of a runbook without recoveries tells.
+/// The report of a sweep of a runbook without recoveries.
 fn sweep_output(runbook: &str) -> String {
     let (stage, task) = project(runbook);
     let options = Options { recoveries: 0, ..Options::default() };

@@ -6,8 +6,8 @@ use std::time::Instant;
 use crate::host::HostErrorKind;
 use crate::policy::SEARCH_PATH;
 
-/// The command as the policy would hand it on: its program found, in the root folder, with a search
-/// path and nothing else.
+/// The command as the policy would pass it on: with the file of its program, in the root folder,
+/// with only a search path as environment.
 fn request(command: &[&str]) -> CommandRequest {
     let candidates = SEARCH_PATH.split(':').map(|folder| Path::new(folder).join(command[0]));
     CommandRequest {
@@ -22,7 +22,7 @@ fn request(command: &[&str]) -> CommandRequest {
     }
 }
 
-/// Output of both kinds, and the exit code that came last.
+/// The output of both streams, and the exit code at the end.
 async fn run(request: &CommandRequest) -> (String, String, i64) {
     let events: Vec<_> =
         spawn(&Roots::default(), request).unwrap().map(Result::unwrap).collect().await;
@@ -48,7 +48,7 @@ async fn sh(script: &str) -> (String, String, i64) {
     run(&request(&["sh", "-c", script])).await
 }
 
-/// Waits until no process of that id runs.
+/// Waits until no process with this id is running.
 fn until_gone(id: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let runs = || {
