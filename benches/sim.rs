@@ -1,4 +1,4 @@
-//! What simulations cost: an `up` of the reference stack, its crash sweep, `spc check`, and plans
+//! The cost of simulations: an `up` of the reference stack, its crash sweep, `spc check`, and plans
 //! of large stacks.
 //!
 //! `tools/bench.sh --sim` runs it; `cargo bench --bench sim -- up`, `sweep`, `check` or `plan` only
@@ -39,14 +39,15 @@ use spc::testing::sweep::{Options, SweepSetup, sweep};
 
 /// Services of the generated stacks.
 const SIZES: [usize; 4] = [100, 300, 1_000, 3_000];
-/// The size that the target is for.
+/// The size for which the target is set.
 const TARGET_SIZE: usize = 1_000;
-/// What nothing above it may take.
+/// The limit for everything above.
 const UP: Duration = Duration::from_millis(5);
 const SWEEP: Duration = Duration::from_secs(2);
 const CHECK: Duration = Duration::from_millis(100);
 const PLAN: Duration = Duration::from_millis(200);
-/// How much more per service the largest stack may take than the smallest, to be called linear.
+/// The largest stack may take this much more time per service than the smallest, to count as
+/// linear.
 const LINEAR: f64 = 1.5;
 
 const ROOT: &str = "/project";
@@ -80,7 +81,7 @@ fn measure(parts: &[&str]) {
 
 #[derive(Default)]
 struct BenchResults {
-    /// Name → what it is held against, what it took, and bytes at the peak.
+    /// Name → the target, the measured value, and the peak of memory in bytes.
     rows: Vec<Row>,
 }
 
@@ -110,7 +111,7 @@ impl BenchResults {
         self.rows.push(Row { name: name.into(), target, times, peak });
     }
 
-    /// On a fresh machine each time, as a test has it.
+    /// On a fresh machine each time, as in a test.
     fn up(&mut self) {
         let (subject, example) = reference();
         let run = || {
@@ -264,7 +265,7 @@ fn reference() -> (Subject, Vec<u8>) {
     (Subject::new(host, root.unwrap(), directory, []), example)
 }
 
-/// A runbook of so many lines of all kinds.
+/// A runbook with this many lines of all kinds.
 fn long_runbook(lines: usize) -> String {
     let mut text = String::from("let shop = stack(\"shop\", #{ services: #{\n");
     let mut line = 1;
@@ -285,7 +286,7 @@ fn long_runbook(lines: usize) -> String {
     text + "print(\"the end\");\n".repeat(lines - line - 1).as_str()
 }
 
-/// A stack of so many services on one network, in chains of ten; every tenth has a volume.
+/// A stack with this many services on one network, in chains of ten; every tenth has a volume.
 fn large_stack(size: usize, colour: &str) -> String {
     let service = |number: usize| {
         let after = if number.is_multiple_of(10) {
@@ -305,8 +306,8 @@ fn large_stack(size: usize, colour: &str) -> String {
     )
 }
 
-/// Brings a stack up and plans it again, so many times; prints what each plan took, and the peak of
-/// memory.
+/// Brings a stack up and plans it again this many times. Prints the time of each plan, and the peak
+/// of memory.
 fn one_plan(size: usize, changed: bool, rounds: usize) {
     let executor = SimTaskExecutor::new(7);
     let host = |colour: &str| -> Arc<SimHost> {
@@ -352,9 +353,9 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
     println!("{}", json!({ "seconds": seconds, "peak": peak() }));
 }
 
-/// From here on the peak is that of what comes.
+/// Resets the peak of memory.
 fn reset_peak() {
-    // Where that may not be written the peak is that of the whole process.
+    // If this file is not writable, the peak is that of the whole process.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 

@@ -1,4 +1,4 @@
-//! The integration tests: one binary, so that none can be forgotten.
+//! The integration tests: one binary, so that no file can be forgotten.
 #![allow(clippy::unwrap_used, reason = "a failed test may panic anywhere, helpers included")]
 #![allow(
     clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! What the README and the guide in `docs/` show works. The code blocks of a page are the files of
-//! one project: the first line of each names its file in a comment.
+//! Everything in the README and the guide in `docs/` works. The code blocks of a page are the files
+//! of one project: the first line of each names its file in a comment.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ fn blocks(page: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// The project that the blocks of a page make.
+/// The project with the blocks of a page as its files.
 struct Project {
     page: PathBuf,
     folder: TempDir,
@@ -89,7 +89,7 @@ impl Project {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Runs spc in the project, which has to succeed; its standard output.
+    /// Runs spc in the project. It has to succeed; returns its standard output.
     fn spc(&self, words: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_spc"))
             .args(words)
@@ -180,7 +180,7 @@ fn the_page_on_testing_shows_each_function_of_sim() {
         module.split("    pub fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
     assert!(functions.len() > 30);
     for function in functions {
-        // Registered under the name of another one.
+        // Registered under the name of another function.
         let name = match function {
             "kill_at_side" => "kill_at",
             "one_fault" => "fault",

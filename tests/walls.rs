@@ -1,8 +1,8 @@
-//! The boundaries between modules, read from the sources: which module may name which, and where
-//! foreign crates and printing may be. [`cycles`] looks inside each module.
+//! The boundaries between modules, checked in the sources: which module may refer to which, and
+//! where foreign crates and printing are allowed. [`cycles`] checks the inside of each module.
 //!
-//! Sources are read as tokens, so that comments, documentation and texts count for nothing and
-//! macros hide nothing.
+//! Sources are parsed as tokens. So comments, documentation and texts don't count, and macros hide
+//! nothing.
 
 mod cycles;
 
@@ -11,22 +11,22 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Each module of `src/` and the modules right below it; it may name those below them too. No
-/// other module may be there.
+/// Each module of `src/` and the modules directly below it. It may also refer to those below them.
+/// No other module is allowed.
 const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["repl", "testing", "plan"]),
     ("repl", &["check", "ui"]),
     ("testing", &["check", "machine"]),
-    // Its tests plan for a machine, and run there what they planned.
+    // Its tests make a plan for a machine, and run the same runbook there.
     ("plan", &["machine"]),
     ("machine", &["script", "ui", "journal"]),
     ("check", &["script"]),
     ("script", &["api"]),
-    // `compose`: the variables of a service's `env_file`.
+    // `compose`: the variables in a service's `env_file`.
     ("api", &["value", "apply", "compose"]),
     ("value", &["engine"]),
     ("apply", &["engine"]),
-    // Beside `ui`: it keeps what that shows.
+    // Beside `ui`: it stores the same events.
     ("journal", &["host"]),
     ("ui", &["model"]),
     ("engine", &["host"]),
@@ -36,8 +36,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("model", &[]),
 ];
 
-/// Paths that may stand only in some files: what they begin with, where, and why there. The first
-/// that fits a path counts.
+/// Paths that are allowed only in some files: their beginning, the files, and the reason. The first
+/// that matches a path counts.
 const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (
         &["rhai"],
@@ -46,8 +46,8 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["clap"], &["cli/"], "the command line is read in one place"),
     (&["rustyline"], &["repl/"], "only the prompt is a prompt"),
-    // What is minted here is opened. Scripts' paths are `Policy::read_path`'s and `write_path`'s
-    // to mint, spc's own files `own_path`'s.
+    // A path that is created here is opened. For paths of scripts, `Policy::read_path` and
+    // `write_path` create it; for spc's own files, `own_path`.
     (
         &["CheckedPath", "trusted"],
         &[
@@ -85,8 +85,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         "only the folders that scripts are imported from are roots beside the policy's",
     ),
     (&["rustix", "fs"], &["host/", "apply/context/tests.rs"], "files are the host port's"),
-    // Tests of `apply` put things on the simulated engine as somebody else would: through its
-    // port.
+    // Tests of `apply` change the simulated engine like another user: through its port.
     (
         &["bollard", "models"],
         &[
@@ -126,12 +125,13 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
 /// Macros that print.
 const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 
-/// A path in a source, with its line: `crate::host::Host`, `super::Common`, a macro as `println!`.
+/// A path in a source, with its line: `crate::host::Host`, `super::Common`, a macro such as
+/// `println!`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PathUse {
     path: Vec<String>,
     line: usize,
-    /// Modules inside the file around it.
+    /// The surrounding modules inside the file.
     depth: usize,
 }
 
@@ -141,7 +141,7 @@ impl PathUse {
     }
 }
 
-/// All paths of two names and more, and all macros, of a source.
+/// All paths with at least two names, and all macros, of a source.
 fn named(source: &str) -> Vec<PathUse> {
     let tokens: TokenStream = source.parse().expect("a source is made of tokens");
     let mut found = Vec::new();
@@ -167,7 +167,7 @@ fn walk(tokens: TokenStream, found: &mut Vec<PathUse>, depth: usize) {
     }
 }
 
-/// Reads the path that begins at `at`, below `before`; the place after it.
+/// Reads the path that begins at `at`, below `before`. Returns the position after it.
 fn path(
     tokens: &[TokenTree],
     mut at: usize,
@@ -177,7 +177,7 @@ fn path(
 ) -> usize {
     let mut path = before.to_vec();
     let line = tokens[at].span().start().line;
-    // `use bollard as docker` names the crate alone.
+    // `use bollard as docker` contains only the name of the crate.
     let is_used = before.is_empty() && at > 0 && is_word(&tokens[at - 1], "use");
     while let Some(TokenTree::Ident(name)) = tokens.get(at) {
         path.push(name.to_string().trim_start_matches("r#").to_owned());
@@ -241,7 +241,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The module that a file is in; nothing for the files of `src/` itself.
+/// The module of a file; `None` for the files of `src/` itself.
 fn module(file: &str) -> Option<&str> {
     file.split_once('/').map(|(module, _)| module)
 }
@@ -278,13 +278,14 @@ fn pointing_up(file: &str, source: &str) -> Vec<String> {
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
-/// How often `super` in a file stays in its module.
+/// How many `super` in a file stay inside its module.
 fn height(file: &str) -> usize {
     let folders = file.split('/').count() - 1;
     if file.ends_with("/mod.rs") { folders - 1 } else { folders }
 }
 
-/// The names in a file that may stand in others only, and the rules of `OUTSIDE` that it needs.
+/// The names in a file that are allowed only in other files, and the rules of `OUTSIDE` that it
+/// needs.
 fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usize)>) {
     let (mut wrong, mut needed) = (Vec::new(), BTreeSet::new());
     for named in named(source) {
@@ -320,8 +321,8 @@ fn imports_point_down_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The names in a file of the simulated engine's daemon or behaviour that are of its control, also
-/// where `engine/sim/mod.rs` exports them.
+/// The names in a file of the simulated engine's daemon or behaviour that belong to its control,
+/// also if `engine/sim/mod.rs` exports them.
 fn of_control(file: &str, source: &str, exported: &BTreeSet<String>) -> Vec<String> {
     let wrong = |named: &PathUse| {
         let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
@@ -332,7 +333,7 @@ fn of_control(file: &str, source: &str, exported: &BTreeSet<String>) -> Vec<Stri
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
-/// What a test asks of the simulation is no part of what Docker does.
+/// The interface for tests is not a part of what Docker does.
 #[test]
 fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
     let sources = sources();
@@ -375,7 +376,7 @@ fn every_module_is_declared() {
     for (module, _) in MODULES {
         assert!(!below(module).contains(module), "\"{module}\" is below itself");
     }
-    // What stands outside of the modules only opens them.
+    // Files outside of the modules only declare them.
     for (file, source) in sources.iter().filter(|(file, _)| module(file).is_none()) {
         let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
         let strange: Vec<PathUse> = named(source)
@@ -396,7 +397,7 @@ fn foreign_crates_and_printing_stay_where_they_belong() {
         all_needed.extend(needed);
     }
     assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
-    // A file that is named needs to be; a module may come to need it.
+    // A listed file has to need its rule; a module may need it later.
     for (rule, (start, places, _)) in OUTSIDE.iter().enumerate() {
         for (place, name) in places.iter().enumerate().filter(|(_, name)| name.ends_with(".rs")) {
             assert!(

@@ -1,5 +1,5 @@
-//! What readers of foreign bytes are given, and what must hold whatever those are: no panic, and
-//! places inside the text.
+//! The targets of the fuzz tests, and the properties that hold for any input: no panic, and
+//! positions inside the text.
 //!
 //! One function for each reader. The harness beside this file runs them on mutated seeds; `fuzz/`
 //! runs them under libFuzzer.
@@ -15,10 +15,10 @@ use spc::model::spec::{Project, ReadOptions};
 use spc::model::{dockerfile, hash, image_reference, ownership};
 use spc::policy::settings::Settings;
 
-/// A reader and what must hold of it.
+/// A parser and its property.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them, by the names of their files of seeds and of their fuzz targets.
+/// All targets, by the names of their seed files and fuzz targets.
 pub const TARGETS: [Target; 8] = [
     ("build_progress", build_progress_reports),
     ("compose_file", compose_file),
@@ -38,10 +38,10 @@ fn variable(name: &str) -> Option<String> {
     }
 }
 
-/// A line and a column, both from 1, are those of a character or of the end of a line of the text.
+/// A line and a column, both from 1, denote a character, or the end of a line of the text.
 fn assert_inside(text: &str, line: usize, column: usize) {
     assert!(line >= 1 && column >= 1, "{line}:{column} is no place");
-    // A text that ends with a line's end has one more line, which is empty.
+    // A text with a line end at its end has one more line, which is empty.
     let of_line =
         text.split('\n').nth(line - 1).unwrap_or_else(|| panic!("there is no line {line}"));
     assert!(column <= of_line.chars().count() + 1, "there is no column {column} in line {line}");
@@ -63,7 +63,7 @@ pub fn interpolation(bytes: &[u8]) {
     }
 }
 
-/// A file of variables; and any text written as a value is read back.
+/// A file of variables. Also: any text that is written as a value reads back the same.
 pub fn dotenv_file(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Err(error) = dotenv::parse(bytes, &variable) {
@@ -83,7 +83,7 @@ pub fn dotenv_file(bytes: &[u8]) {
     }
 }
 
-/// A compose file, as far as a stack's description.
+/// A compose file, up to the description of the stack.
 pub fn compose_file(bytes: &[u8]) {
     let source = std::sync::Arc::new(file::source("compose.yml", bytes));
     let text = source.text.clone();
@@ -118,7 +118,7 @@ pub fn compose_file(bytes: &[u8]) {
     }
 }
 
-/// Which files of a build's context are sent.
+/// The files of a build context that are sent.
 pub fn dockerignore(bytes: &[u8]) {
     let Ok(patterns) = Dockerignore::parse(".dockerignore", bytes) else { return };
     let mut folder = IgnoreDecision::default();
@@ -130,7 +130,7 @@ pub fn dockerignore(bytes: &[u8]) {
     }
 }
 
-/// What a build would download, and which labels, images and front ends it names.
+/// The downloads of a build, and its labels, images and frontends.
 pub fn dockerfile_text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split('\n').count();
@@ -149,7 +149,7 @@ pub fn dockerfile_text(bytes: &[u8]) {
     dockerfile::has_own_frontend(&text);
 }
 
-/// What a builder reports, a JSON object on each line, and how a failure of it reads.
+/// The reports of a builder, one JSON object per line, and the message of its failure.
 pub fn build_progress_reports(bytes: &[u8]) {
     let mut progress = Progress::default();
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -161,7 +161,7 @@ pub fn build_progress_reports(bytes: &[u8]) {
     progress.failure(&String::from_utf8_lossy(bytes));
 }
 
-/// A container's labels and an image's, of which each may claim anything: `key=value` lines.
+/// The labels of a container and of its image, both untrusted: `key=value` lines.
 pub fn labels(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let labels: ownership::Labels = text

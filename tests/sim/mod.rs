@@ -80,7 +80,7 @@ fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     let _ = asked_by(name, version, case);
 }
 
-/// Runs a case; the methods of the port that it asks.
+/// Runs a case. Returns the methods of the port that it calls.
 fn asked_by(
     name: &str,
     version: &str,
@@ -107,7 +107,7 @@ fn asked_by(
     })
 }
 
-/// What no case asks, on either engine: both run the same list.
+/// Methods without a case on either engine: both run the same list.
 macro_rules! all_asked {
     ($($noun:ident: [$($case:ident),* $(,)?],)*) => {{
         let mut asked = BTreeSet::new();

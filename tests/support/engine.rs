@@ -1,4 +1,4 @@
-//! What answers in the place of a Docker Engine: a few words of HTTP on a socket.
+//! Fake engines: a few HTTP answers on a socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,12 +14,12 @@ pub struct Answer {
     /// Whole header lines.
     headers: Vec<String>,
     body: String,
-    /// The body does not end: this comes again and again, until nobody takes it.
+    /// The body does not end: this is sent repeatedly, until nobody reads it.
     endless: Option<Vec<u8>>,
 }
 
 impl Answer {
-    /// Success, as an engine of that API version says it: `1.41`.
+    /// Success, as an engine with this API version answers: `1.41`.
     pub fn of_api(version: &str, body: &str) -> Self {
         Self {
             status: 200,
@@ -29,13 +29,13 @@ impl Answer {
         }
     }
 
-    /// An answer of something else than an engine.
+    /// An answer of a server that is not an engine.
     pub fn of_stranger(status: u16, body: &str) -> Self {
         Self { status, headers: Vec::new(), body: body.to_owned(), endless: None }
     }
 
-    /// An engine that never answers `request`, for [`super::Spc::engine`]; what hears that it was
-    /// asked; and what has to be held so long.
+    /// An engine that never answers `request`, for [`super::Spc::engine`]; a receiver for when it
+    /// was asked; and a guard to hold as long.
     pub fn never_to(
         request: &'static str,
     ) -> (impl Fn(&str) -> Answer + Send + 'static, Receiver<()>, Sender<()>) {
@@ -80,13 +80,13 @@ impl Answer {
         self
     }
 
-    /// The same answer with `chunk` after its body, again and again, until nobody takes it.
+    /// The same answer with `chunk` after its body, repeatedly, until nobody reads it.
     pub fn endless(mut self, chunk: Vec<u8>) -> Self {
         self.endless = Some(chunk);
         self
     }
 
-    /// Writes it all.
+    /// Writes the whole answer.
     pub fn write(&self, mut to: impl Write) -> std::io::Result<()> {
         let Some(chunk) = &self.endless else { return to.write_all(self.text().as_bytes()) };
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -117,7 +117,7 @@ pub struct FakeEngine {
 }
 
 impl FakeEngine {
-    /// Listens at `path`; `answer` is given a request's first line without its version: `GET
+    /// Listens at `path`; `answer` gets the first line of a request without its version: `GET
     /// /_ping`.
     pub fn new(path: &Path, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = UnixListener::bind(path).unwrap();
@@ -129,8 +129,8 @@ impl FakeEngine {
                     if is_over.load(Ordering::Acquire) {
                         return;
                     }
-                    // One that is closed before it asked anything was a look whether somebody is
-                    // there.
+                    // A connection that is closed without a request only checked whether something
+                    // listens.
                     let _ = serve(&connection.unwrap(), &answer);
                 }
             }
@@ -147,7 +147,7 @@ impl FakeEngine {
 impl Drop for FakeEngine {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
-        // Wakes the listener up. It is not waited for: its answer may wait for the test itself.
+        // Wakes the listener up, and does not wait for it: its answer may wait for the test itself.
         let _ = UnixStream::connect(&self.path);
     }
 }
@@ -159,7 +159,7 @@ pub struct TcpServer {
 }
 
 impl TcpServer {
-    /// Listens; `answer` is given a request's first line without its version.
+    /// Listens; `answer` gets the first line of a request without its version.
     pub fn new(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -178,7 +178,7 @@ impl TcpServer {
         Self { port, is_over }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn port(&self) -> u16 {
         self.port
     }

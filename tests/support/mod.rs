@@ -1,12 +1,12 @@
-//! Runs the real `spc` in a folder of its own and compares all it says: standard output, standard
-//! error and exit code.
+//! Runs the real `spc` in a folder of its own and compares all its output: standard output,
+//! standard error and exit code.
 //!
 //! ```ignore
 //! Spc::new().runbook("print(1 / 0);").code(2).stderr("…").run();
 //! ```
 //!
-//! The environment is empty but for `PATH`, a `HOME` beside the folder, and a `DOCKER_HOST` where
-//! nothing is, so that no test reaches the machine's engine by mistake.
+//! The environment contains only `PATH`, a `HOME` beside the folder, and a `DOCKER_HOST` where
+//! nothing listens, so that no test reaches the machine's engine by mistake.
 
 mod engine;
 pub mod json_schema;
@@ -33,21 +33,21 @@ pub use screen::Screen;
 use tempfile::TempDir;
 use text::{Redactions, unindented};
 
-/// Everything waited for comes within this time, or the test fails. Far more than anything takes: a
-/// machine that is busy with something else may need ten times as long.
+/// Everything that a test waits for comes within this time, or the test fails. Far more than
+/// necessary, because a busy machine may need ten times as long.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The file that [`Spc::runbook`] writes and runs.
 pub const RUNBOOK: &str = "scripts/a.rhai";
 
-/// Who owns nothing: `nobody`.
+/// A user without any files: `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// A run to be: files, environment, arguments, and what it is expected to say. Not started before
+/// A future run: files, environment, arguments, and the expected output. It starts only with
 /// [`Spc::run`], [`Spc::output`] or [`Spc::start`].
 #[must_use = "nothing is run before `run`, `output` or `start`"]
 pub struct Spc {
-    // Before the folder that its socket is in.
+    // Before the folder of its socket.
     engine: Option<FakeEngine>,
     root: TempDir,
     arguments: Vec<OsString>,
@@ -58,12 +58,12 @@ pub struct Spc {
     messages: Option<File>,
     folder: PathBuf,
     by_nobody: bool,
-    /// The program that starts it, with its arguments.
+    /// The program that starts it, with arguments.
     under: Vec<String>,
     expected: SpcOutput,
 }
 
-/// What its standard streams are.
+/// Its standard streams.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Streams {
     Pipes,
@@ -72,7 +72,7 @@ enum Streams {
     Terminal,
 }
 
-/// How a run ended, the paths of its folders redacted: `[project]` is where it was started,
+/// The result of a run. Paths of its folders are replaced: `[project]` is where it was started,
 /// `[home]` its `HOME`, `[root]` the folder around both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpcOutput {
@@ -83,8 +83,8 @@ pub struct SpcOutput {
 }
 
 impl Spc {
-    /// A run in an empty folder, without arguments, that is expected to say nothing and to end
-    /// well.
+    /// A run in an empty folder, without arguments, that is expected to print nothing and to
+    /// succeed.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         for folder in ["project", "home"] {
@@ -112,8 +112,8 @@ impl Spc {
         }
     }
 
-    /// The folder it is started in, unless [`Spc::started_in`] says otherwise; what files and links
-    /// are relative to.
+    /// The folder in which it is started, unless [`Spc::started_in`] names another; files and links
+    /// are relative to it.
     pub fn project(&self) -> PathBuf {
         self.root.path().join("project")
     }
@@ -123,7 +123,7 @@ impl Spc {
         self.root.path()
     }
 
-    /// A file, its folders made where missing.
+    /// A file, with its missing folders.
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.project().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -137,7 +137,7 @@ impl Spc {
         self
     }
 
-    /// A symlink that leads to `target`, as it is written.
+    /// A symlink to `target`, as written.
     pub fn link(self, path: &str, target: &str) -> Self {
         let path = self.project().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -157,19 +157,18 @@ impl Spc {
         self
     }
 
-    /// Arguments after those given before.
+    /// More arguments.
     pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// A runbook of that text, and `run scripts/a.rhai` as arguments.
+    /// A runbook with this text, and `run scripts/a.rhai` as arguments.
     pub fn runbook(self, text: &str) -> Self {
         self.file(RUNBOOK, text).args(["run", RUNBOOK])
     }
 
-    /// What comes through the pipe that is its standard input; without it the pipe is closed at
-    /// once.
+    /// The content of the pipe that is its standard input; without it the pipe is closed at once.
     pub fn stdin(mut self, text: &str) -> Self {
         text.as_bytes().clone_into(&mut self.stdin);
         self
@@ -181,44 +180,45 @@ impl Spc {
         self
     }
 
-    /// Gives it a terminal of 100 columns for all three streams, for [`RunningSpc::types_keys`] and
+    /// Gives it a terminal with 100 columns for all three streams, for [`RunningSpc::types_keys`]
+    /// and
     /// [`RunningSpc::until_shown`]. What is on the terminal counts as its standard output.
     pub fn at_terminal(mut self) -> Self {
         self.at = Streams::Terminal;
         self
     }
 
-    /// Sends its standard output elsewhere: nothing of it is seen.
+    /// Sends its standard output elsewhere: the test doesn't see it.
     pub fn writes_to(mut self, file: impl Into<File>) -> Self {
         self.output = Some(file.into());
         self
     }
 
-    /// Sends its standard error elsewhere: nothing of it is seen.
+    /// Sends its standard error elsewhere: the test doesn't see it.
     pub fn prints_to(mut self, file: impl Into<File>) -> Self {
         self.messages = Some(file.into());
         self
     }
 
-    /// Has it started by another program, whose last arguments are `spc` and those of `spc`.
+    /// Starts it with another program, whose last arguments are `spc` and its arguments.
     pub fn under(mut self, command: &[&str]) -> Self {
         self.under = command.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
-    /// A folder of the project to start it in.
+    /// The folder of the project in which it is started.
     pub fn started_in(mut self, folder: &str) -> Self {
         self.folder = folder.into();
         self
     }
 
-    /// Runs it as somebody who owns nothing and is in no group; only root can.
+    /// Runs it as a user without files and groups; only root can do this.
     pub fn by_nobody(mut self) -> Self {
         self.by_nobody = true;
         self
     }
 
-    /// An engine that answers requests as `answer` does, in the place of a real one.
+    /// A fake engine that answers requests with `answer`.
     pub fn engine(mut self, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let engine = FakeEngine::new(&self.root.path().join("engine.sock"), answer);
         self.environment.insert("DOCKER_HOST".to_owned(), engine.address());
@@ -226,40 +226,39 @@ impl Spc {
         self
     }
 
-    /// The exit code expected; 0 without it.
+    /// The expected exit code; 0 by default.
     pub fn code(mut self, code: i32) -> Self {
         self.expected.code = code;
         self
     }
 
-    /// All that is expected on standard output; nothing without it. A text that begins with a line
-    /// end is taken without it, without its indentation and without what stands in its last
-    /// line.
+    /// The whole expected standard output; nothing by default. If the text begins with a line end,
+    /// this, the indentation, and the content of the last line are removed.
     pub fn stdout(mut self, text: &str) -> Self {
         self.expected.stdout = unindented(text);
         self
     }
 
-    /// All that is expected on standard error; see [`Spc::stdout`].
+    /// The whole expected standard error; see [`Spc::stdout`].
     pub fn stderr(mut self, text: &str) -> Self {
         self.expected.stderr = unindented(text);
         self
     }
 
-    /// Runs it to its end, which has to be the expected one.
+    /// Runs it to its end, with the expected result.
     #[track_caller]
     pub fn run(self) {
         let expected = self.expected.clone();
         similar_asserts::assert_eq!(self.output().to_string(), expected.to_string());
     }
 
-    /// Runs it to its end, whatever that is.
+    /// Runs it to its end, with any result.
     #[track_caller]
     pub fn output(self) -> SpcOutput {
         self.start().ends()
     }
 
-    /// Starts it and comes back at once.
+    /// Starts it and returns at once.
     #[track_caller]
     pub fn start(mut self) -> RunningSpc {
         let keyboard = (self.at != Streams::Pipes).then(Keyboard::new);
@@ -289,8 +288,7 @@ impl Spc {
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_spc");
         if self.at == Streams::Terminal {
-            // Makes the terminal the process's own: only then are its Ctrl-C and Ctrl-D what they
-            // are at a desk.
+            // Makes the terminal its controlling one: only then do Ctrl-C and Ctrl-D work as usual.
             let mut command = Command::new("setsid");
             command.args(["--ctty", program]);
             return self.surrounded(command);
@@ -323,8 +321,8 @@ impl Spc {
         command
     }
 
-    /// The program at a place that everybody can reach, as the folder it was built in may not be,
-    /// nor a new temporary one.
+    /// The program at a path that everyone can reach, which may not hold for its build folder or a
+    /// new temporary one.
     fn opened_to_everybody(&self, program: &Path) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         assert!(

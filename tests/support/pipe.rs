@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::ioctl_fionbio;
 
-/// A pipe that takes nothing, as that of a program that stands still. Its reading end stays open
+/// A pipe that accepts nothing, like that of a program that is stopped. Its reading end stays open
 /// until this is dropped.
 pub struct FullPipe {
     _reader: PipeReader,

@@ -1,4 +1,4 @@
-//! A run that has begun: its lines as they come, signals, answers to its questions, its end.
+//! A running spc: its lines as they arrive, signals, answers to its questions, its end.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -24,7 +24,7 @@ pub struct RunningSpc {
     stdout: Output,
     stderr: Output,
     keyboard: Option<Keyboard>,
-    /// Up to where its terminal was looked at.
+    /// How far its terminal was read.
     seen: usize,
     redactions: Redactions,
     is_over: bool,
@@ -34,8 +34,8 @@ pub struct RunningSpc {
 }
 
 impl RunningSpc {
-    /// Types a line at the prompt and waits for what it gives, which is not a part of it, and the
-    /// next prompt.
+    /// Types a line at the prompt and waits for its value, which is not a part of the line, and for
+    /// the next prompt.
     #[track_caller]
     pub fn says_at_prompt(&mut self, line: &str, answer: &str) {
         self.types_keys(&format!("{line}\r"));
@@ -52,12 +52,12 @@ impl RunningSpc {
         surroundings: (Option<FakeEngine>, TempDir),
     ) -> Self {
         let mut child = command.spawn().unwrap();
-        // With it go the ends of the terminal that are not the child's.
+        // This also drops the ends of the terminal that are not the child's.
         drop(command);
         let process = Pid::from_child(&child);
         if let Some(mut pipe) = child.stdin.take() {
             let stdin = stdin.to_owned();
-            // Whether spc reads what it is given is its own affair.
+            // It is not an error if spc doesn't read its input.
             std::thread::spawn(move || drop(pipe.write_all(&stdin)));
         }
         let stdout = match (child.stdout.take(), &mut keyboard) {
@@ -105,7 +105,7 @@ impl RunningSpc {
         assert!(output.until(text), "{text:?} did not come; what came:\n{}", self.so_far(0));
     }
 
-    /// What Ctrl-C sends.
+    /// Sends the signal of Ctrl-C.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
@@ -119,13 +119,13 @@ impl RunningSpc {
         self.types_keys(&format!("{line}\n"));
     }
 
-    /// Types keys at its terminal, none after them.
+    /// Types keys at its terminal, and nothing after them.
     pub fn types_keys(&mut self, keys: &str) {
         let keyboard = self.keyboard.as_mut().expect("its standard input is a terminal");
         keyboard.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until `text` is on its terminal, after what was waited for before: see
+    /// Waits until `text` is on its terminal, after the text of the last wait: see
     /// [`super::Spc::at_terminal`].
     #[track_caller]
     pub fn until_shown(&mut self, text: &str) {
@@ -139,13 +139,13 @@ impl RunningSpc {
         }
     }
 
-    /// What is on its terminal so far.
+    /// The content of its terminal so far.
     pub fn shown(&self) -> String {
         self.so_far(0).stdout
     }
 
-    /// Goes away as `head` does: from the next line on nobody reads its standard output. It has to
-    /// print one more, or this waits for it.
+    /// Stops reading like `head`: after the next line nobody reads its standard output. It has to
+    /// print one more line, or this waits for it.
     pub fn closes_stdout(&mut self) {
         self.is_json = false;
         self.stdout.close();
@@ -162,19 +162,19 @@ impl RunningSpc {
         matches!(self.ended.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
 
-    /// Waits for its end, which has to come in that time.
+    /// Waits for its end, which has to come within this time.
     #[track_caller]
     pub fn ends_soon(&mut self, time: Duration) -> SpcOutput {
         self.end(time)
     }
 
-    /// Waits for its end, and looks at what it left before its folders are gone.
+    /// Waits for its end, and looks at its files before its folders are removed.
     #[track_caller]
     pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (SpcOutput, T) {
         (self.end(DEADLINE), look())
     }
 
-    /// Waits for its end, which has to come in that time.
+    /// Waits for its end, which has to come within this time.
     #[track_caller]
     pub fn ends_within(mut self, time: Duration) -> SpcOutput {
         self.end(time)
@@ -218,7 +218,7 @@ impl Drop for RunningSpc {
     }
 }
 
-/// What came through a pipe so far.
+/// The text from a pipe so far.
 #[derive(Default)]
 struct Output {
     seen: Arc<(Mutex<OutputState>, Condvar)>,
@@ -228,7 +228,7 @@ struct Output {
 #[derive(Default)]
 struct OutputState {
     bytes: Vec<u8>,
-    /// The reader goes at its next line.
+    /// The reader stops at its next line.
     unwanted: bool,
     is_over: bool,
 }
@@ -241,7 +241,7 @@ impl Output {
             move || {
                 let mut buffer = [0; 4096];
                 loop {
-                    // A terminal that nobody has open any more says so by an error.
+                    // A terminal that no process has open returns an error.
                     let read = pipe.read(&mut buffer).unwrap_or(0);
                     let mut state = seen.0.lock().unwrap();
                     state.bytes.extend_from_slice(&buffer[..read]);
@@ -256,12 +256,12 @@ impl Output {
         Self { seen, reader: Some(reader) }
     }
 
-    /// Whether the text came before the end and the deadline.
+    /// Whether the text arrived before the end and the deadline.
     fn until(&self, text: &str) -> bool {
         self.until_after(0, text).is_some()
     }
 
-    /// Where the text ends that came after the first `seen` bytes.
+    /// The end of the text that arrived after the first `seen` bytes.
     fn until_after(&self, seen: usize, text: &str) -> Option<usize> {
         let deadline = Instant::now() + DEADLINE;
         let found = |state: &OutputState| {
@@ -304,10 +304,10 @@ impl Output {
 const WINDOW: rustix::termios::Winsize =
     rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// A terminal of one's own, to type at.
+/// A terminal for typing.
 pub struct Keyboard {
     keys: File,
-    /// The end that spc has; nothing once it alone has it.
+    /// The end of spc; `None` once only spc has it.
     terminal: Option<OwnedFd>,
 }
 
@@ -323,15 +323,15 @@ impl Keyboard {
         self.terminal.as_ref().unwrap().try_clone().unwrap()
     }
 
-    /// What spc writes to it, to its end; the terminal is spc's alone from now on.
+    /// Everything that spc writes to it, until its end; from now on only spc has the terminal.
     fn screen(&mut self) -> File {
         self.terminal = None;
         self.keys.try_clone().unwrap()
     }
 }
 
-/// The side of a new pseudo-terminal that people sit at. It is nobody's controlling terminal:
-/// Ctrl-C at the test's own stays there.
+/// A person's side of a new pseudo-terminal. It is not a controlling terminal: Ctrl-C at the test's
+/// own terminal does not reach it.
 pub(super) fn pseudo_terminal() -> OwnedFd {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
     let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -340,7 +340,7 @@ pub(super) fn pseudo_terminal() -> OwnedFd {
     keys
 }
 
-/// Its side that programs write to.
+/// The side for programs.
 pub(super) fn other_side(keys: &OwnedFd) -> OwnedFd {
     let name = rustix::pty::ptsname(keys, Vec::new()).unwrap();
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;

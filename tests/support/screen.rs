@@ -1,4 +1,4 @@
-//! A terminal with a screen: what a person would see of all that was written to it.
+//! A terminal with a screen: what a person would see of the output.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use super::DEADLINE;
 use super::running::{other_side, pseudo_terminal};
 
-/// A pseudo-terminal and what it shows.
+/// A pseudo-terminal and its screen.
 pub struct Screen {
     keys: OwnedFd,
     shown: Arc<Mutex<ScreenState>>,
@@ -26,7 +26,7 @@ struct ScreenState {
 }
 
 impl Screen {
-    /// An empty one.
+    /// An empty screen.
     pub fn new(columns: u16, rows: u16) -> Self {
         let keys = pseudo_terminal();
         let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
@@ -38,13 +38,13 @@ impl Screen {
         screen
     }
 
-    /// The terminal for a program to be at.
+    /// The terminal for a program.
     pub fn terminal(&self) -> Stdio {
         self.read();
         other_side(&self.keys).into()
     }
 
-    /// Makes it wider or narrower.
+    /// Changes its width.
     pub fn resize(&self, columns: u16, rows: u16) {
         self.lock()
             .parser
@@ -66,19 +66,18 @@ impl Screen {
         File::from(self.keys.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// What stands on it, without blanks at the ends of lines.
+    /// The text of the screen, without spaces at the ends of lines.
     pub fn text(&self) -> String {
         let contents = self.lock().parser.screen().contents();
         contents.lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
 
-    /// All that was sent to it.
+    /// Everything that was sent to it.
     pub fn sent(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
 
-    /// Whether the cursor can be seen, and whether it is at the beginning of a row with nothing in
-    /// it.
+    /// Whether the cursor is visible, and whether it is at the beginning of an empty row.
     pub fn is_tidy(&self) -> bool {
         let shown = self.lock();
         let screen = shown.parser.screen();
@@ -90,7 +89,7 @@ impl Screen {
         !screen.hide_cursor() && column == 0 && rest
     }
 
-    /// Waits until what stands on it has all of these at once, whatever the columns they stand in.
+    /// Waits until the screen contains all of these at the same time, in any columns.
     #[track_caller]
     pub fn until(&self, texts: &[&str]) {
         let deadline = Instant::now() + DEADLINE;
@@ -113,7 +112,7 @@ impl Screen {
         }
     }
 
-    /// Waits until all that programs wrote is on it: they have ended.
+    /// Waits until it shows all output of programs, which have ended.
     #[track_caller]
     pub fn finish(&self) {
         let deadline = Instant::now() + DEADLINE;
@@ -123,7 +122,7 @@ impl Screen {
         }
     }
 
-    /// Reads what comes until no program has the terminal any more.
+    /// Reads output until no program has the terminal open.
     fn read(&self) {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock();

@@ -1,23 +1,24 @@
-//! The one shape of a step in JSON: in the event `plan`, in those of a run, and in journals.
+//! The form of a step in JSON, which is the same in the event `plan`, in the events of a run, and
+//! in journals.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use spc::model::step::{ActionKind, ObjectKind};
 use strum::IntoEnumIterator;
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Clone, Copy)]
 enum FieldRule {
     /// A whole number from 1.
     Number,
-    /// Such numbers, each once and in order, smaller than the step's own.
+    /// Such numbers, without duplicates and in order, smaller than the step's own.
     Earlier,
     /// A whole number from 0.
     Count,
     Truth,
     Text,
     Action,
-    /// `kind`, `name`, and what it has to do with something else.
+    /// `kind`, `name`, and `relation`.
     Object,
     /// `image`, `known_after`, `changed`.
     OnlyIf,
@@ -25,7 +26,7 @@ enum FieldRule {
     Image,
 }
 
-/// Every field that a step can have, by its one name.
+/// Every field that a step can have, by its only name.
 const FIELDS: &[(&str, FieldRule)] = &[
     ("step", FieldRule::Number),
     ("service", FieldRule::Text),
@@ -51,7 +52,7 @@ const FIELDS: &[(&str, FieldRule)] = &[
     ("if_begun", FieldRule::Number),
 ];
 
-/// The fields that a step always has, and those that it may have besides them.
+/// The fields that a step always has, and the optional ones.
 struct StepShape {
     always: &'static [&'static str],
     may: &'static [&'static str],
@@ -63,7 +64,7 @@ const OF_PLAN: StepShape = StepShape {
     may: &["service", "tolerates", "group", "only_if", "image", "assumptions"],
 };
 
-/// A step of a way back in `planned`.
+/// A step of a rollback in `planned`.
 const UNDO: StepShape = StepShape { always: &["action", "object"], may: &["service", "if_begun"] };
 
 /// The events of one step.
@@ -97,7 +98,7 @@ const EVENTS: &[(&str, StepShape)] = &[
     ("step_interrupted", StepShape { always: &["action", "object"], may: &["step", "service"] }),
 ];
 
-/// The events of a journal; its first line says its format.
+/// The events of a journal; its first line contains its format version.
 #[track_caller]
 pub fn journal(text: &str) -> Vec<Value> {
     let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -105,7 +106,7 @@ pub fn journal(text: &str) -> Vec<Value> {
     lines.collect()
 }
 
-/// Checks an event, and answers its name if there are steps in it.
+/// Checks an event, and returns its name if it contains steps.
 #[track_caller]
 pub fn check(event: &Value) -> Option<&str> {
     let name = event["event"].as_str().unwrap_or_else(|| panic!("no event: {event:#}"));
@@ -206,7 +207,7 @@ fn is_held(value: &Value, holds: FieldRule, step: &Value) -> bool {
     }
 }
 
-/// The names of a closed set, as programs read them.
+/// The names of a closed set, for programs.
 fn names<K: IntoEnumIterator + Serialize>() -> Vec<Value> {
     K::iter().map(|kind| serde_json::to_value(kind).unwrap()).collect()
 }

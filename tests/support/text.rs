@@ -1,10 +1,10 @@
-//! Texts to compare: expected ones as they stand in a test, real ones without what differs from run
-//! to run.
+//! Texts to compare: expected ones in the form of a test's source, and real ones without parts that
+//! differ from run to run.
 
 use std::path::Path;
 
-/// A text that begins with a line end, without it, without the indentation that all its lines have,
-/// and without a last line of blanks; any other text as it is.
+/// A text that begins with a line end, without it, without the common indentation of its lines, and
+/// without a last line of spaces; any other text unchanged.
 pub fn unindented(text: &str) -> String {
     let Some(text) = text.strip_prefix('\n') else { return text.to_owned() };
     let text = text.trim_end_matches(' ');
@@ -14,12 +14,12 @@ pub fn unindented(text: &str) -> String {
     text.split_inclusive('\n').map(|line| line.get(common..).unwrap_or("\n")).collect()
 }
 
-/// What is replaced in the output of a run.
+/// The parts of a run's output that are replaced.
 #[derive(Clone)]
 pub struct Redactions(Vec<(String, &'static str)>);
 
 impl Redactions {
-    /// The paths of a run whose folders are in `root`.
+    /// The paths of a run with folders in `root`.
     pub fn of(root: &Path) -> Self {
         let canonical = root.canonicalize().unwrap();
         let mut all = Vec::new();
@@ -32,7 +32,7 @@ impl Redactions {
         Self(all)
     }
 
-    /// The output as text, paths and times replaced.
+    /// The output as text, with replaced paths and times.
     pub fn apply(&self, output: &[u8]) -> String {
         let text = std::str::from_utf8(output).expect("the output is UTF-8");
         let text =

@@ -14,13 +14,13 @@ let o = args(#{
 print([o.tag, o.build, o.services, o.steps, o.keep, o.bake, o.target, o.max_errors]);
 "#;
 
-/// What is printed for these words.
+/// The output for these arguments.
 #[track_caller]
 fn given(words: &[&str], expected: &str) {
     Spc::new().runbook(RUNBOOK).args(words).stdout(&format!("{expected}\n")).run();
 }
 
-/// What is said of these words. They are not the script's, so that none of its lines is shown.
+/// The error for these arguments. They are not in the script, so no line of it is shown.
 #[track_caller]
 fn refused(words: &[&str], message: &str, hint: &str) {
     let hint = if hint.is_empty() { String::new() } else { format!("help: {hint}\n") };

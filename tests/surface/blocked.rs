@@ -1,4 +1,4 @@
-//! Signals while nobody reads what spc writes: text may be lost, the way out never is.
+//! Signals while nobody reads the output of spc: text may be lost, but the process always ends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use rustix::process::Signal;
 
 use crate::support::{Answer, DEADLINE, FullPipe, RunningSpc, Spc, SpcOutput};
 
-/// From a signal to the end of the process.
+/// The time from a signal to the end of the process.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Says by a file that it runs, as its streams can't; then `script`.
+/// Creates a file when it starts, because its streams are blocked; then runs `script`.
 fn begun(script: &str) -> String {
     format!("fs::write(\"begun\", \"\");\n{script}")
 }
 
-/// Waits for that file.
+/// Waits for this file.
 fn until_begun(project: &Path) {
     let deadline = Instant::now() + DEADLINE;
     while !project.join("begun").exists() {
@@ -24,7 +24,7 @@ fn until_begun(project: &Path) {
     }
 }
 
-/// A run of `words` on the script, with the streams that are named taking nothing.
+/// A run of `words` on the script, in which the named streams accept nothing.
 fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (RunningSpc, FullPipe) {
     let pipe = FullPipe::new();
     let mut run = Spc::new()
@@ -135,7 +135,7 @@ fn a_second_signal_leaves_at_once_though_nobody_reads() {
     }
 }
 
-/// A run that a first signal does not end yet, for so long: its engine does not answer.
+/// A run that a first signal does not end for this long: its engine does not answer.
 fn still_running(mut run: RunningSpc, time: Duration, signal: Signal) -> RunningSpc {
     assert!(run.goes_on_for(time), "{signal:?} ended it");
     run
@@ -158,7 +158,7 @@ fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
             .args(["plan", "a.rhai"])
             .writes_to(pipe.end());
         let mut run = run.start();
-        // It waits for its reader at its end, and before is where any signal ends it.
+        // At its end it waits for its reader; before that, any signal ends it.
         assert!(run.goes_on_for(Duration::from_millis(300)));
         run.signal(signal);
         assert_eq!(run.ends_soon(SOON).code, 130, "plan, {signal:?}");
@@ -192,7 +192,7 @@ fn a_terminal_that_was_stopped_holds_up_no_signal() {
     }
 }
 
-/// Many errors, many tests, endless ones: more than a pipe takes.
+/// Many errors, many tests, endless ones: more than a pipe can hold.
 fn with_much_to_say() -> Spc {
     let calls: String =
         (0..400).map(|number| format!("let a{number} = nope{number}();\n")).collect();
@@ -219,7 +219,7 @@ fn a_signal_ends_every_verb_whose_output_nobody_reads() {
         &["plan", "endless.rhai"],
         &["plan", "--json", "endless.rhai"],
     ] {
-        // The first one ends them: nothing is to be finished.
+        // The first signal ends them: nothing has to be finished.
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
             let pipe = FullPipe::new();
             let mut run = with_much_to_say()
@@ -232,7 +232,7 @@ fn a_signal_ends_every_verb_whose_output_nobody_reads() {
                 "{words:?} waits for its reader, or goes on"
             );
             run.signal(signal);
-            // Ended in order, or by the signal itself where there is nothing to be ended.
+            // Ended in order, or by the signal itself if nothing has to be finished.
             let code = run.ends_soon(SOON).code;
             assert!(matches!(code, 130 | -1 | -2 | -15), "{words:?}, {signal:?}: {code}");
         }

@@ -197,7 +197,7 @@ fn its_help_lists_every_rule() {
     assert!(help.stdout.contains("spc check scripts/up.rhai"), "{}", help.stdout);
 }
 
-/// What is found fails when it runs; what runs is found clean.
+/// Code with findings fails when it runs; code that runs has none.
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_run_agrees_with_the_check() {

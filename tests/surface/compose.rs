@@ -1,15 +1,15 @@
-//! Compose files: found, read, and what is wrong in them shown at its own line and column.
+//! Compose files: how they are found and read, and mistakes in them with line and column.
 
 use crate::support::{Spc, SpcOutput};
 
 const READ: &str = "let spc = compose(\"docker-compose.yml\");\nprint(spc.name);";
 
-/// A project with that `docker-compose.yml`, read by a runbook.
+/// A project with this `docker-compose.yml`, and a runbook that reads it.
 fn reading(text: &str) -> Spc {
     Spc::new().file("spc.toml", "").file("docker-compose.yml", text).runbook(READ)
 }
 
-/// What is said of that file: the sentence, the excerpt, the hint.
+/// The error about this file: the message, the excerpt, the hint.
 #[track_caller]
 fn refused(text: &str, expected: &str) {
     reading(text).code(2).stderr(expected).run();

@@ -1,4 +1,4 @@
-//! Errors as values, again and again until, and side by side.
+//! Errors as values, repetition, and parallel tasks.
 
 use crate::support::Spc;
 

@@ -1,5 +1,4 @@
-//! Descriptions of stacks: what is wrong in them is shown at its own column, wherever they were
-//! written.
+//! Mistakes in descriptions of stacks, with the column at which they were written.
 
 use crate::support::Spc;
 

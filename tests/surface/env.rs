@@ -1,4 +1,4 @@
-//! Variables: of the process, of `.env`, of the files that `--env-file` names.
+//! Variables of the process, of `.env`, and of the files of `--env-file`.
 
 use crate::support::Spc;
 
@@ -70,8 +70,8 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_value() {
         .run();
 }
 
-/// What is said of that `.env`, the runbook not run. No value is shown, and no line that is no
-/// assignment: each may be a password.
+/// The error about this `.env`; the runbook does not run. No value is shown, and no line that is
+/// not an assignment: each may be a password.
 #[track_caller]
 fn refused(content: &[u8], expected: &str) {
     Spc::new()

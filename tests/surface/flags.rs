@@ -1,4 +1,4 @@
-//! What a person says on the command line counts, whatever the script says.
+//! The person's command line overrides the script.
 
 use crate::support::Spc;
 

@@ -1,5 +1,5 @@
-//! What tests of runbooks see of a project: what a clone has, and new files that git does not
-//! ignore.
+//! The files of a project that tests of runbooks see: those of a clone, and new files that git does
+//! not ignore.
 
 use std::path::Path;
 use std::process::Command;
@@ -32,7 +32,7 @@ fn git(folder: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The files that git would show to others, sorted.
+/// The files that git would give to others, sorted.
 fn of_git(folder: &Path) -> Vec<String> {
     let shown = git(folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let mut names: Vec<String> = shown
@@ -59,7 +59,7 @@ fn of_spc(spc: Spc) -> Vec<String> {
     names
 }
 
-/// A project with everything that a rule of git's tells apart.
+/// A project with a case for every rule of git.
 fn files() -> Spc {
     let ignored = "# made\n*.gen\n!kept.gen\n/top\ndist/\na/**/z\n\\#odd\n\\!odd\ntail \nq?r\n[xy]1\n/deep/*\n!/deep/in\nGröße\nfile/\n";
     let names = [

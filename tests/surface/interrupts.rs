@@ -1,4 +1,4 @@
-//! Ctrl-C, a lost terminal and the like, whatever a runbook does at that moment.
+//! Ctrl-C, a lost terminal and similar events, at any moment of a runbook.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use rustix::process::Signal;
 
 use crate::support::{Answer, DEADLINE, Spc, SpcOutput};
 
-/// From the signal to the end of the process.
+/// The time from the signal to the end of the process.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A runbook that has said that it begins is interrupted; its end.
+/// Interrupts a runbook that has reported its start. Returns its end.
 #[track_caller]
 fn interrupted(script: &str, signal: Signal) -> SpcOutput {
     let run =
@@ -111,7 +111,7 @@ fn a_second_hang_up_is_the_first_ones_echo() {
     let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
     let mut run = Spc::new().engine(engine).runbook("network(\"front\").create();").start();
     asked.recv_timeout(DEADLINE).unwrap();
-    // A shell that loses its terminal passes on what the system has sent already.
+    // A shell that loses its terminal passes on a signal that the system has already sent.
     for _ in 0..3 {
         run.signal(Signal::HUP);
         assert!(run.goes_on_for(Duration::from_millis(200)), "it finishes what was begun");

@@ -1,12 +1,12 @@
-//! What is hidden though nobody declared it (credentials in URLs), and secrets that are cut or come
+//! Masking of undeclared secrets (credentials in URLs), and of secrets that are cut off or arrive
 //! in pieces.
 
 use crate::support::{Answer, Spc, SpcOutput, TcpServer};
 
-/// A password that may be shown nowhere.
+/// A password that may appear nowhere.
 const PASSWORD: &str = "hunter2";
 
-/// Scripts that bring a URL with the password into a message.
+/// Scripts that put a URL with the password into a message.
 const URLS: [&str; 21] = [
     "http::get(\"http://me:hunter2@localhost:1/\")",
     "http::get(\"http://me:hunter2@example.org/\")",
@@ -31,7 +31,7 @@ const URLS: [&str; 21] = [
     "try { image(\"a\").build(#{ context: \"https://me:hunter2@host/r\" }) } catch (e) { print(e.message); print(e); throw e }",
 ];
 
-/// An engine that has nothing, and says what it is asked to pull.
+/// An empty engine that repeats in its error what it has to pull.
 fn engine(request: &str) -> Answer {
     match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
@@ -219,7 +219,7 @@ fn a_secret_in_a_message_that_is_cut_off_is_hidden_as_far_as_it_stands_there() {
     }
 }
 
-/// An engine with a container whose log is this, in frames of so many bytes.
+/// An engine with a container that has this log, in frames of this many bytes.
 fn logging(text: &str, size: usize) -> impl Fn(&str) -> Answer + Send + 'static {
     let frames: String = text
         .as_bytes()

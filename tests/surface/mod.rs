@@ -1,4 +1,4 @@
-//! What a user meets: the real binary, without an engine or with one that is made up.
+//! The user's view: the real binary, without an engine or with a fake one.
 
 mod args;
 mod attacks;

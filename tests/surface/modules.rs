@@ -12,8 +12,8 @@ fn an_import_is_relative_to_the_importing_file() {
         .run();
 }
 
-/// Refused at its path, in the first line of a runbook in `scripts/`, with that folder as the root
-/// of imports.
+/// Rejected with the position of its path, in the first line of a runbook in `scripts/`, the folder
+/// that imports may not leave.
 #[track_caller]
 fn refused(run: Spc, path: &str, why: &str, hint: &str) {
     let caret = "^".repeat(path.chars().count() + 2);

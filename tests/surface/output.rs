@@ -1,4 +1,4 @@
-//! What is written where: results, messages, colours, and readers that have gone.
+//! Which stream gets what: results, messages, colours, and readers that have gone.
 
 use std::fs::OpenOptions;
 

@@ -1,4 +1,4 @@
-//! `spc plan`: what would be done is shown, and is not done.
+//! `spc plan`: shows what would be done, and does not do it.
 
 use crate::support::Spc;
 

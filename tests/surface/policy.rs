@@ -1,4 +1,4 @@
-//! What a script may not do: a refusal names the line that would allow it, ends the run with
+//! Forbidden actions of a script: a refusal names the line that would allow it, ends the run with
 //! code 5, and can't be caught.
 
 use crate::support::Spc;

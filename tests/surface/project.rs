@@ -1,4 +1,4 @@
-//! The project a run belongs to: its folder, its name, its `spc.toml`.
+//! The project of a run: its folder, its name, its `spc.toml`.
 
 use crate::support::Spc;
 
@@ -114,7 +114,7 @@ fn its_files_are_those_of_the_project_directory() {
         .run();
 }
 
-/// What is said of that `spc.toml`, the runbook not run.
+/// The error about this `spc.toml`; the runbook does not run.
 #[track_caller]
 fn refused(settings: &str, expected: &str) {
     Spc::new().file("spc.toml", settings).runbook("print(\"ran\");").code(2).stderr(expected).run();

@@ -1,4 +1,4 @@
-//! The prompt at a terminal: what is typed and what is then on the screen.
+//! The prompt at a terminal: typed keys and the resulting screen.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const CTRL_D: &str = "\x04";
 const TAB: &str = "\t";
 const UP: &str = "\x1b[A";
 
-/// From a signal to the end.
+/// The time from a signal to the end.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 fn spc() -> Spc {
@@ -26,7 +26,7 @@ fn prompt(spc: Spc) -> RunningSpc {
     run
 }
 
-/// What is typed and answered without a value.
+/// Types lines that have no value.
 #[track_caller]
 fn tell(run: &mut RunningSpc, line: &str) {
     run.says_at_prompt(&format!("{line}; \"told\""), "told");
@@ -134,7 +134,7 @@ fn ctrl_c_at_the_prompt_gives_the_line_up() {
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
     run.types_keys("fn f() {\r");
-    // It is shown again, with the line that is to follow.
+    // The prompt is shown again, with the next line.
     run.until_shown("spc> fn f() {");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
@@ -170,7 +170,7 @@ fn tab_completes_functions_members_and_variables() {
     run.types_keys(&format!("eleph{TAB}\r"));
     run.until_shown("\n42\r\n");
     run.until_shown("spc> ");
-    // All there is, where more than one fits.
+    // All candidates, if several match.
     run.types_keys(&format!("http::{TAB}{TAB}"));
     run.until_shown("get(");
     run.until_shown("post(");
@@ -190,7 +190,7 @@ fn lines_are_kept_for_their_owner_alone_and_found_again() {
     run.until_shown("fn f()");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
-    // It may have become a secret by the very line.
+    // The line itself may have declared the secret.
     run.says_at_prompt("secret(\"key\"); \"hunter2hunter2\".len()", "14\r\n");
     run.types_keys(UP);
     run.until_shown("[a]");

@@ -1,4 +1,4 @@
-//! Questions, with and without somebody who answers.
+//! Questions, with and without a person who answers.
 
 use crate::support::Spc;
 

@@ -1,10 +1,10 @@
-//! Values that the engine refuses are refused where they are read: in compose files and maps, by
-//! `check`, `plan` and `run` alike, and before an engine is connected to.
+//! Values that the engine would reject are rejected where they are read, in compose files and maps,
+//! by `check`, `plan` and `run` alike, and before spc connects to an engine.
 
 use crate::support::Spc;
 
-/// A field of a service in YAML, the same in a map, and where in the field's line the wrong value
-/// stands.
+/// A field of a service in YAML, the same in a map, and the position of the wrong value in the
+/// line.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("working_dir: rel", r#"working_dir: "rel""#, "rel"),
     ("stop_signal: SIGFOO", r#"stop_signal: "SIGFOO""#, "SIGFOO"),

@@ -1,4 +1,4 @@
-//! Code that is in no file: piped to the prompt, on standard input, on the command line.
+//! Code without a file: piped to the prompt, on standard input, on the command line.
 
 use crate::support::Spc;
 
@@ -193,8 +193,8 @@ fn imports_are_found_in_the_projects_scripts_from_every_folder_of_it() {
     project().args(["run", "-e", code]).stdout("app\n").run();
     project().args(["run", "-"]).stdin(code).stdout("app\n").run();
     project().args(["repl"]).stdin("import \"app\" as app;\napp::name()").stdout("app\n").run();
-    // Without a folder for scripts in the project's own, without a project in the one it is started
-    // in.
+    // Without a folder for scripts, imports start in the project's folder; without a project, in
+    // the current folder.
     Spc::new()
         .file("spc.toml", "")
         .file("app.rhai", "fn name() { \"app\" }")

@@ -1,4 +1,4 @@
-//! Runbooks as files: those that are not there, and those that other editors wrote.
+//! Runbooks as files: missing ones, and files of other editors.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

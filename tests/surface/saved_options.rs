@@ -1,5 +1,5 @@
-//! The options that a project keeps, where a run does not end well. On the simulated engine;
-//! `engine::saved_options` has the rest.
+//! The options that a project keeps, if a run fails. On the simulated engine;
+//! `engine::saved_options` has the other cases.
 
 use crate::support::Spc;
 
@@ -11,8 +11,8 @@ fn describe(tag) { stack("shop", #{ services: #{ web: #{ image: `web:${tag}` } }
 const UP: &str =
     r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(); print(o.tag);"#;
 
-/// Brings a release up, and fails after it: then the one before is brought up, if there is an entry
-/// in the undo list.
+/// Brings a release up, and fails after it. Then the former one is brought up, if the undo list has
+/// an entry.
 const DEPLOY: &str = r#"
 import "s" as s;
 let o = args(s::options() + #{ ends: arg::one_of(["well", "undone", "committed", "open"], "well", "How it ends") });
@@ -45,7 +45,7 @@ fn test_a_release_that_nothing_undoes_is_kept() {
 }
 "#;
 
-/// Killed in the middle of a deploy.
+/// Killed in the middle of a deployment.
 const CUT_OFF: &str = r#"
 fn warnings(run) { run.logged.filter(|it| it.contains("was cut off")) }
 fn test_what_was_cut_off_is_said_until_it_runs_to_its_end() {
@@ -64,7 +64,7 @@ fn test_what_was_cut_off_is_said_until_it_runs_to_its_end() {
 }
 "#;
 
-/// Brings a part up, then the rest, which may fail.
+/// Brings some services up, then the rest, which may fail.
 const PARTS: &str = r#"
 import "s" as s;
 let o = args(s::options());
@@ -96,7 +96,7 @@ fn test_a_part_is_kept_when_the_run_ends_well() {
 
 const PART: &str = r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(["web"]); s::describe(o.tag).up([]);"#;
 
-/// Two things to undo.
+/// Two entries in the undo list.
 const TWICE: &str = r#"
 import "s" as s;
 guarded(s::describe("1"), "twice", |g| {

@@ -1,4 +1,4 @@
-//! Services without a container: what is said of them leads on.
+//! Services without a container: messages about them name the next step.
 
 use crate::support::Spc;
 

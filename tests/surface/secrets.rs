@@ -1,4 +1,4 @@
-//! Secrets are in no output, whoever prints them.
+//! Secrets are in no output, whatever prints them.
 
 use crate::support::{Answer, Spc, TcpServer};
 
@@ -52,7 +52,7 @@ fn a_secrets_value_is_masked_however_it_comes_back() {
         ended.stdout,
         "[secret db_password]\n[secret db_password]\n\nuser:[secret db_password]\n[secret db_password]\n[secret db_password]\n"
     );
-    // The excerpt too: the value stands in the source.
+    // Also in the excerpt: the value is in the source.
     assert!(
         ended.stderr.contains("7 | throw \"[secret db_password]\";\n")
             && !ended.stderr.contains("horse"),
@@ -185,10 +185,10 @@ fn a_secret_that_is_not_there_says_where_it_could_be() {
     Spc::new().runbook(described).env("API_KEY", "0123456789").stdout("[secret key]\n").run();
 }
 
-/// A secret with what encoders change.
+/// A secret with characters that encoders change.
 const ODD: &str = "p/ss w\"rd&<é>";
 
-/// A runbook that knows the secret `odd` and where a server is that answers each request with
+/// A runbook with the secret `odd`, and the address of a server that answers each request with
 /// `answer`.
 fn asking(server: &TcpServer, script: &str) -> Spc {
     let script = script.replace("SERVER", &format!("http://localhost:{}", server.port()));
@@ -254,7 +254,7 @@ fn a_secret_that_comes_back_in_another_spelling_is_masked() {
             TcpServer::new(move |_| Answer::of_stranger(200, &format!("got {spelling} from you")));
         let ended =
             asking(&server, "let b = http::get(\"SERVER/\").body;\nprint(b);\nlog::warn(b);\nfail(\"exec\", b, #{ hint: b });").output();
-        // What stands around the value in base64 stays.
+        // The text around the value in base64 stays.
         assert_eq!(
             ended.stdout.replace("dXNlcj", "").trim_end(),
             "got [secret odd] from you",

@@ -1,5 +1,4 @@
-//! Steps in JSON have one shape, whoever tells of them. Those of a real engine are held by
-//! `engine::step_events`.
+//! Steps in JSON have one form in all events. `engine::step_events` checks those of a real engine.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +17,7 @@ use spc::policy::CheckedPath;
 use crate::support::Spc;
 use crate::support::step_schema;
 
-/// `db` gets ready before `web`; what else `services` say.
+/// `db` becomes ready before `web`; `services` adds more.
 fn stack(colour: &str, services: &str) -> String {
     format!(
         r#"
@@ -34,7 +33,7 @@ fn stack(colour: &str, services: &str) -> String {
     )
 }
 
-/// Names of the events with steps, all of which have the right shape.
+/// Names of the events with steps, all with the right form.
 fn checked<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     events.into_iter().filter_map(step_schema::check).map(str::to_owned).collect()
 }

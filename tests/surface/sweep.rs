@@ -1,4 +1,4 @@
-//! `spc test --crash-sweep`: what it says.
+//! `spc test --crash-sweep`: its output.
 
 use regex_lite::Regex;
 use similar_asserts::assert_eq;

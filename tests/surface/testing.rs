@@ -1,4 +1,4 @@
-//! `spc test`: what it finds, runs and says.
+//! `spc test`: finding, running and reporting tests.
 
 use regex_lite::Regex;
 use similar_asserts::assert_eq;
@@ -21,7 +21,7 @@ shop.up();
 print(`web:${o.tag} is up`);
 "#;
 
-/// The same without the times that it really took.
+/// The same without the real times.
 fn without_times(ended: SpcOutput) -> SpcOutput {
     let masks = [
         (r"  \d+ ms, ", "  [took], "),

@@ -1,9 +1,8 @@
-//! What an earlier version brought up is left untouched by this one, and is this one's to take
-//! down.
+//! Stacks of earlier versions: this version leaves them untouched, and can take them down.
 //!
 //! The engine's answers were recorded from real stacks (`tools/record_upgrade_fixture.sh`), with
-//! the descriptions and records they were made from. A simulated engine begins with them, and the
-//! recorded runbooks are run again.
+//! their descriptions and records. A simulated engine begins with them, and the recorded runbooks
+//! run again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,17 +20,18 @@ use spc::machine::{CompletedRun, World};
 use spc::model::event::Event;
 use spc::policy::CheckedPath;
 
-/// Where the recorded stacks were brought up: bind mounts have absolute paths in what is compared.
+/// The folder in which the recorded stacks were brought up: the compared bind mounts have absolute
+/// paths.
 const ROOT: &str = "/srv/spc-upgrade";
 
-/// Each recording: its name, the folder of its description, and its project directory there.
+/// Each recording: its name, the folder of its description, and its project directory.
 const RECORDINGS: [(&str, &str, &str); 3] = [
     ("development", "reference", "examples/spc"),
     ("production", "reference", "examples/spc"),
     ("features", "features", ""),
 ];
 
-/// What one recording holds.
+/// The content of one recording.
 #[derive(Deserialize)]
 struct Recording {
     spc: String,
@@ -78,7 +78,7 @@ impl Machine {
             volumes: recording.volumes.clone(),
             images: recording.images.clone(),
         };
-        // A minute later, as the engine says it then: what was about to get healthy is.
+        // A minute later, so that containers that were about to become healthy are healthy.
         let executor = SimTaskExecutor::starting_at(1, (recording.at - epoch()).to_std().unwrap());
         let engine = SimEngine::builder(executor.clone()).seeded(&snapshot).build();
         recording.container_inspects.iter().for_each(|found| engine.learn_container(found.clone()));
@@ -107,7 +107,7 @@ impl Machine {
     }
 }
 
-/// All files below `folder`, by their paths there.
+/// All files below `folder`, by their paths relative to it.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in
@@ -126,7 +126,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// What a plan would do and what was said on the way, for who looks why something was done.
+/// The steps of a plan and the reports meanwhile, to see why something was done.
 fn said(ran: &CompletedRun) -> Vec<String> {
     let text = |event: &Event| match event {
         Event::Planned { steps, notes, .. } => Some(format!("{steps:#?}\n{notes:#?}")),
@@ -188,7 +188,7 @@ fn what_an_earlier_version_brought_up_is_this_ones_to_take_down() {
     }
 }
 
-/// What is compared: nothing but what the tests above rely on, so that they can't be blind.
+/// Checks that the tests above can fail: the compared values exist.
 #[test]
 fn a_changed_description_of_a_recorded_stack_is_seen() {
     for version in versions() {
@@ -251,7 +251,7 @@ fn an_image_that_an_earlier_version_built_is_not_built_again() {
     }
 }
 
-/// What waits for nothing takes no time: the recording itself is read, not waited for.
+/// Without a wait, nothing takes time: the recording itself is read.
 #[test]
 fn an_untouched_stack_takes_no_time() {
     for version in versions() {

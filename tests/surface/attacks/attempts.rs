@@ -1,21 +1,21 @@
-//! The table of attempts, `attempts.txt`: each line is a runbook that has to be refused. A new
-//! attempt is a new line.
+//! The table of attempts, `attempts.txt`: each line is a runbook that has to be rejected. To add an
+//! attempt, add a line.
 
 use super::EngineRequests;
 use crate::support::{Answer, Spc};
 
-/// `attempt → refused by → message`, under headings that name the project it is made in.
+/// `attempt → rejected by → message`, under headings with the name of the attempt's project.
 const TABLE: &str = include_str!("attempts.txt");
 
 struct Attempt {
-    /// Where in the table.
+    /// The line in the table.
     line: usize,
     /// The heading above it.
     project: &'static str,
     script: &'static str,
-    /// The exit code of who refused it.
+    /// The exit code, which shows what rejected it.
     code: i32,
-    /// What standard error begins with after `error: `; after a `…`, what it holds.
+    /// The beginning of standard error after `error: `; after a `…`, a text that it contains.
     message: &'static str,
 }
 
@@ -44,7 +44,7 @@ fn attempts() -> Vec<Attempt> {
     all
 }
 
-/// A project as its heading in the table says.
+/// The project for a heading of the table.
 fn project(heading: &str) -> Spc {
     let run =
         Spc::new().file("../secret", "told").file("../outside/secret.rhai", "print(\"told\");");
@@ -77,7 +77,7 @@ fn project(heading: &str) -> Spc {
         }
         "nas" => run.file("spc.toml", "[allow]\nnetwork = [\"nas.example\"]\n"),
         "commands" => {
-            // spc's own search path leads to what is planted too.
+            // spc's own search path leads to the planted programs too.
             super::commands::project(super::commands::ALLOWED)
                 .env("PATH", format!("deploy:.:{}", std::env::var("PATH").unwrap()))
         }
@@ -103,8 +103,8 @@ fn project(heading: &str) -> Spc {
     }
 }
 
-/// Nothing is there, as in [`EngineRequests::engine`], but for a container, a volume and a network of the
-/// project `other`, and a base image whose builds ask an engine.
+/// As in [`EngineRequests::engine`], but with a container, a volume and a network of the project
+/// `other`, and a base image whose builds send requests to an engine.
 fn engine(request: &str) -> Option<Answer> {
     if request.starts_with("GET /images/triggers") {
         let config = r#"{"OnBuild":["ADD http://127.0.0.1:4000/containers/json /x"]}"#;
@@ -113,7 +113,7 @@ fn engine(request: &str) -> Option<Answer> {
     super::projects::other(request)
 }
 
-/// What is wrong with how an attempt ended.
+/// What is wrong with the result of an attempt.
 fn complaint(attempt: &Attempt) -> Option<String> {
     let asked = EngineRequests::default();
     let run = project(attempt.project).engine(asked.engine(engine));

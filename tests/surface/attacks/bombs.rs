@@ -1,10 +1,11 @@
-//! Runbooks that take all there is: time ends with Ctrl-C, memory with a sentence.
+//! Runbooks that use up a resource: Ctrl-C ends endless ones, and a message ends those that use all
+//! memory.
 
 use std::time::Duration;
 
 use crate::support::Spc;
 
-/// Ended by the run itself, with a sentence.
+/// The run itself ended it, with a message.
 #[track_caller]
 fn bursts(run: Spc, script: &str, says: &str) {
     let ended = run.runbook(&format!("{script}\nprint(\"went on\");")).output();

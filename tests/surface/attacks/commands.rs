@@ -1,9 +1,9 @@
-//! An allowed host command runs what was allowed and nothing else: no variable, folder, program
-//! file or symlink of a script or a container turns it into another one.
+//! An allowed host command runs only what was allowed: no variable, folder, program file or symlink
+//! of a script or a container turns it into another one.
 //!
-//! What is refused stands in `attempts.txt`, under the heading "commands". The stack's files are in
-//! `deploy`, which scripts and containers can write; `shared` is a folder that containers may
-//! mount. Every planted program writes `ran`, and tells.
+//! `attempts.txt` contains the rejected ones, under the heading "commands". The stack's files are
+//! in `deploy`, which scripts and containers can write; `shared` is a folder that containers may
+//! mount. Every planted program writes `ran`, and prints a message.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::support::{Spc, SpcOutput};
 
 const PLANTED: &str = "#!/bin/sh\necho told >&2\ntouch \"$(dirname \"$0\")/ran\"\n";
 
-/// What the attempts of the table are allowed.
+/// The permissions for the attempts of the table.
 pub(super) const ALLOWED: &str = "commands = [\"git status\", \"./deploy/git\", \"./deploy/new\", \"./shared/git\", \"./tools/link\", \"./tools/through\", \"./deploy/link\", \"./deploy/bin/good\"]";
 
-/// The project: a git repository with a stack in `deploy`, programs planted wherever a script or a
-/// container could.
+/// The project: a git repository with a stack in `deploy`, and programs planted wherever a script
+/// or a container could write.
 pub(super) fn project(allow: &str) -> Spc {
     let spc = Spc::new()
         .file("spc.toml", format!("project_directory = \"deploy\"\n[allow]\n{allow}\nbind_mounts = [\"shared\"]\nread = [\"shared\"]\n"))
@@ -38,7 +38,7 @@ pub(super) fn project(allow: &str) -> Spc {
     for repository in [".", "deploy", "shared"] {
         git(&root.join(repository), &["init", "--quiet"]);
     }
-    // What a container that mounts the folder can write.
+    // Files that a container with this mount can write.
     for repository in ["deploy", "shared"] {
         let folder = root.join(repository);
         git(&folder, &["config", "core.fsmonitor", folder.join("git").to_str().unwrap()]);
@@ -55,7 +55,7 @@ fn git(folder: &Path, words: &[&str]) {
     assert!(status.expect("these tests need git").success(), "git {words:?}");
 }
 
-/// Runs a runbook; how it ended, and whether a planted program ran.
+/// Runs a runbook. Returns how it ended, and whether a planted program ran.
 fn run(spc: Spc, script: &str) -> (SpcOutput, bool) {
     let root = spc.project();
     let folders = ["deploy", "shared", "tools", "."].map(|folder| root.join(folder).join("ran"));
@@ -121,7 +121,7 @@ fn the_simulated_machine_of_a_test_refuses_it_too() {
 
 #[test]
 fn an_allowed_command_runs_beside_all_that_was_planted() {
-    // spc's own search path and environment lead to what was planted.
+    // spc's own search path and environment lead to the planted programs.
     let spc = project(
         "commands = [\"git status\", \"env\", \"./tools/good\", \"./tools/runs.sh\"]\ncommand_env = [\"GIT_TERMINAL_PROMPT\", \"LISTED\"]",
     );

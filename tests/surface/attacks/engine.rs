@@ -1,10 +1,10 @@
-//! Requests of a script to the engine itself, past the guard: under every name that leads there.
+//! Requests of a script to the engine itself, bypassing the guard, under every name of the engine.
 
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Answer, Spc, SpcOutput, TcpServer};
 
-/// A server that remembers what it is asked.
+/// A server that records its requests.
 fn server(
     answer: impl Fn(&str) -> Answer + Send + 'static,
 ) -> (TcpServer, Arc<Mutex<Vec<String>>>) {
@@ -23,14 +23,14 @@ fn engine() -> (TcpServer, Arc<Mutex<Vec<String>>>) {
     server(|_| Answer::of_api("1.41", "{}").with_header("Server", "Docker/20.10.24 (linux)"))
 }
 
-/// What a script would create, and with it own the machine.
+/// The container with which a script would get control over the machine.
 fn create(url: &str) -> String {
     format!(
         "http::post(\"{url}/containers/create\", #{{ body: #{{ Image: \"x\", HostConfig: #{{ Binds: [\"/:/host\"] }} }} }});\nprint(\"went on\");"
     )
 }
 
-/// Runs a script that may send requests everywhere, where the engine is named by `tell`.
+/// Runs a script with permission for all requests, with an engine that `tell` names.
 fn run(script: &str, tell: impl FnOnce(Spc) -> Spc) -> SpcOutput {
     tell(Spc::new().file("spc.toml", "[allow]\nnetwork = [\"*\"]\n")).runbook(script).output()
 }
@@ -120,7 +120,7 @@ fn an_engine_that_is_named_anywhere_is_no_target_also_where_another_is_in_use() 
         &run(&script, |spc| spc.file("../home/.docker/contexts/meta/0/meta.json", &context)),
         "it leads to the Docker Engine",
     );
-    // It is in no list: what answers says what it is, and the script goes no further.
+    // It is in no list. Its answer shows what it is, and the script ends.
     is_refused(&run(&script, |spc| spc), "a Docker Engine answers there\n");
     assert_eq!(asked.lock().unwrap().len(), 1);
 }

@@ -1,8 +1,8 @@
-//! Modules from where none come.
+//! Modules from forbidden places.
 
 use crate::support::Spc;
 
-/// A project with something to steal beside it, and ways out.
+/// A project with a file to steal beside it, and paths that lead out.
 fn project() -> Spc {
     Spc::new()
         .file("spc.toml", "project_directory = \"own\"\n")
@@ -81,7 +81,7 @@ fn none_takes_the_place_of_a_module_of_spc() {
         let run = Spc::new()
             .file("scripts/mine.rhai", "fn read(path) { \"mine\" }\nfn get(url) { \"mine\" }");
         let ended = run.runbook(&format!("import \"mine\" as {module};\nprint({call});")).output();
-        // Whichever of both it is, what spc's does is held to the policy.
+        // In both cases the policy applies to what spc does.
         assert!(
             ended.code == 5 || ended.code == 2 || ended.stdout == "mine\n",
             "{module}: {ended}"

@@ -1,8 +1,8 @@
-//! The language itself against its host.
+//! Attacks of the language on its host.
 
 use crate::support::Spc;
 
-/// Ends without having printed.
+/// Ends without any output.
 #[track_caller]
 fn ends(script: &str, codes: &[i32]) {
     let ended = Spc::new().runbook(&format!("{script}\nprint(\"went on\");")).output();
@@ -62,7 +62,7 @@ fn no_function_of_spc_is_defined_again() {
             .output();
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{definition}: {ended}");
     }
-    // Printing is Rhai's own; redefined or not, what is printed is masked by the terminal.
+    // Printing is a function of Rhai; redefined or not, the terminal masks the output.
     let run = Spc::new().file("secrets/token", "hunter2-hunter2");
     let ended = run.runbook("fn show(x) { print(x); debug(x) }\nshow(secret(\"token\"));\nshow(expose(secret(\"token\")));").output();
     assert!(!format!("{ended}").contains("hunter2"), "{ended}");
@@ -73,7 +73,7 @@ fn no_operator_is_overloaded() {
     for definition in ["fn +(a, b) { 1 }", "fn ==(a, b) { true }", "fn []=(a, b) { 1 }"] {
         ends(definition, &[2]);
     }
-    // A map is data, but a refusal that a script makes is one as spc's own is.
+    // A map is data, but a refusal that a script creates counts like one of spc.
     ends("throw #{ kind: \"policy\", message: \"mine\" };", &[5]);
     ends("try { fail(\"policy\", \"mine\"); } catch { }", &[5]);
 }

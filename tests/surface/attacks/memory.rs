@@ -1,18 +1,18 @@
-//! Runbooks that take all memory, in a process that has little: each ends with a sentence, and the
+//! Runbooks that use all memory, in a process with little memory: each ends with a message, and the
 //! process is not killed.
 
 use std::net::TcpListener;
 
 use crate::support::{Answer, Spc};
 
-/// A run that may use so much of the address space; what threads of the allocator set aside for
-/// themselves is not counted.
+/// A run with this limit of the address space; memory that the allocator reserves for its threads
+/// does not count.
 fn bounded(mebibytes: usize) -> Spc {
     let limit = format!("ulimit -v {} && exec \"$@\"", mebibytes << 10);
     Spc::new().under(&["sh", "-c", &limit, "sh"]).env("MALLOC_ARENA_MAX", "1")
 }
 
-/// Ended by spc, with a sentence.
+/// spc ended it, with a message.
 #[track_caller]
 fn ends(run: Spc, script: &str, says: &str) {
     let ended = run.runbook(&format!("{script}\nprint(\"went on\");")).output();
@@ -20,9 +20,9 @@ fn ends(run: Spc, script: &str, says: &str) {
     assert!(ended.stderr.contains(says), "{script}: {ended}");
 }
 
-/// A value of 64 MiB, made twice at most, beside 256 MiB of stack.
+/// A value of 64 MiB, at most twice, and a stack of 256 MiB.
 const VALUE: usize = 900;
-/// All that a run may hold, copied once.
+/// All the memory of a run, copied once.
 const RUN: usize = 2_900;
 
 #[test]
@@ -132,7 +132,7 @@ fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn what_many_tasks_take_together_has_the_same_limit() {
-    // Each has a stack of 256 MiB of addresses; what counts is what is used of them.
+    // Each has a stack of 256 MiB of addresses; only the used part counts.
     for work in [
         "let s = \"\"; s.pad(60_000_000, 'y'); sleep(\"5s\"); s",
         "let b = blob(60_000_000, 1); sleep(\"5s\"); b",
@@ -154,7 +154,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
     std::thread::spawn(move || {
         for connection in server.incoming() {
             let mut connection = connection.unwrap();
-            // It asks, and gets more than it takes.
+            // It asks, and gets more than it can hold.
             let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
             let _ = Answer::of_stranger(200, "").endless(vec![b'x'; 1 << 16]).write(connection);
         }
@@ -186,7 +186,7 @@ fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
-    // Nothing but white space, and values that take far more than they have letters.
+    // Only white space, and values that need far more memory than they have characters.
     for chunk in [
         vec![b' '; 1 << 16],
         b"{},".repeat(1 << 14),
@@ -238,15 +238,14 @@ fn an_image_with_millions_of_labels_is_refused() {
     );
 }
 
-/// Many short labels, each of its own name.
+/// Many short labels with different names.
 fn labels() -> Vec<u8> {
     (0..1_000_000).flat_map(|number| format!("\"{number:x}\":\"\",").into_bytes()).collect()
 }
 
 #[test]
 fn a_compressed_answer_is_not_unpacked() {
-    // Nothing is asked for compressed, and what says that it is comes as it was sent: no bomb goes
-    // off.
+    // spc requests no compression, and does not decompress an answer, so no compression bomb works.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -281,7 +280,7 @@ fn a_line_of_a_build_without_end_is_not_read_to_its_end() {
     ends(run, "image(\"a\").build(#{ context: \".\" });", "a line of more than 16 MiB");
 }
 
-/// A project whose files are larger than they seem.
+/// A project with files that are larger than they seem.
 fn with_bombs() -> Spc {
     let levels = |first: &str, level: &dyn Fn(usize) -> String| {
         (1..12).fold(first.to_owned(), |text, at| text + level(at).as_str())

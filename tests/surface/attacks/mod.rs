@@ -1,5 +1,5 @@
-//! What a hostile runbook tries, through the real binary: each is refused, says what would allow
-//! it, and has done nothing.
+//! Attempts of hostile runbooks, with the real binary: each is rejected with the line that would
+//! allow it, and has no effect.
 
 mod attempts;
 mod bombs;
@@ -23,7 +23,7 @@ use crate::support::{Answer, Spc, SpcOutput};
 pub struct EngineRequests(Arc<Mutex<Vec<String>>>);
 
 impl EngineRequests {
-    /// An engine that is there, holds nothing, and remembers what it is asked.
+    /// An empty engine that records its requests.
     pub fn engine(
         &self,
         answer: impl Fn(&str) -> Option<Answer> + Send + 'static,
@@ -38,7 +38,7 @@ impl EngineRequests {
         }
     }
 
-    /// Those that change something.
+    /// The requests that change something.
     pub fn changes(&self) -> Vec<String> {
         let asked = self.0.lock().unwrap();
         let is_read = |request: &str| request.starts_with("GET ") || request.starts_with("HEAD ");
@@ -46,8 +46,8 @@ impl EngineRequests {
     }
 }
 
-/// Runs a runbook that has to be refused by policy before anything is done: nothing is asked of the
-/// engine, nothing printed.
+/// Runs a runbook that has to be rejected by policy before anything is done: no request to the
+/// engine, no output.
 #[track_caller]
 pub fn refused(run: Spc, script: &str) -> SpcOutput {
     let asked = EngineRequests::default();
@@ -60,7 +60,7 @@ pub fn refused(run: Spc, script: &str) -> SpcOutput {
     ended
 }
 
-/// The line that a refusal says to add.
+/// The suggested line in a refusal.
 #[track_caller]
 pub fn line(ended: &SpcOutput) -> String {
     let (_, line) = ended

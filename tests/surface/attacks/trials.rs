@@ -1,4 +1,4 @@
-//! Hostile scripts under the verbs that do nothing: `spc test` and its crash sweep, `spc check` and
+//! Hostile scripts under commands without effects: `spc test` and its crash sweep, `spc check` and
 //! `spc plan` reach no engine, no network, no command, and write no file of the machine.
 
 use std::net::TcpListener;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::EngineRequests;
 use crate::support::Spc;
 
-/// What a hostile script does, one thing after the other, whatever comes of each.
+/// The attempts of a hostile script, one after another, whatever their results are.
 fn hostile(port: u16) -> String {
     let steps = [
         "fs::write(\"planted\", \"x\")".to_owned(),
@@ -38,7 +38,7 @@ fn hostile(port: u16) -> String {
     steps.iter().map(|step| format!("try {{ {step}; }} catch {{ }}\n")).collect()
 }
 
-/// All files below a folder, and what is in them.
+/// All files below a folder, with their content.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
