@@ -151,7 +151,7 @@ impl Session {
         }
     }
 
-    /// What a command came to, for people and programs: with `--json` it is an event.
+    /// Reports the result of a command to people and programs; with `--json` it becomes an event.
     pub fn inform(&self, text: &str) {
         if self.json {
             let text = text.to_owned();
@@ -161,7 +161,7 @@ impl Session {
         }
     }
 
-    /// Receives what a plan waits for: with `--json` it is an event.
+    /// Receives what a plan waits for; with `--json` it becomes an event.
     pub fn waiting(&self) -> OnWait {
         let (terminal, events) = (self.terminal.clone(), self.json.then(|| self.json_events()));
         let is_quiet = self.verbosity == Verbosity::Quiet;
@@ -182,13 +182,13 @@ impl Session {
         &self.lines
     }
 
-    /// What is reported where the process is left at once.
+    /// The report if the process exits at once.
     pub fn forced_end(&self) -> Arc<ForcedEnd> {
         self.forced_end.clone()
     }
 
-    /// Does the command's work. If spc itself panics in it, that is how the command ends: nobody
-    /// who reads the output waits for an end that never comes.
+    /// Does the command's work. If spc itself panics, the command ends with this error, so that
+    /// readers of the output don't wait for an end that never comes.
     pub fn attempt<T>(
         work: impl FnOnce() -> Result<T, Box<Diagnostic>>,
     ) -> Result<T, Box<Diagnostic>> {

@@ -33,10 +33,10 @@ const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at
 const LEFT: &str =
     "left at once: what was begun is neither finished nor undone; the next run goes on from there";
 
-/// Said of a command that only looks.
+/// The message for a command that only reads.
 const NOTHING_CHANGED: &str = "nothing was changed";
 
-/// The run learns of a signal after this time, even if the notice of it could not be given yet.
+/// The run is cancelled after this time, even if the notice could not be printed yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
 
 /// A signal this soon after the first is its echo: `timeout` signals its child and then the whole

@@ -17,8 +17,8 @@ use crate::policy::{CheckedPath, Policy};
 /// The number of journals that are kept.
 const RUNS_KEPT: usize = 50;
 
-/// Writes the journal of one run. It is made at the first verb that has something to do, or the
-/// first step outside of one: a run that does nothing leaves nothing.
+/// Writes the journal of one run. The file is created at the first verb that has something to do,
+/// or at the first step outside of a verb, so a run that does nothing leaves no journal.
 pub struct Journal {
     host: Arc<dyn Host>,
     policy: Policy,
