@@ -5,15 +5,11 @@ use rhai::{Array, Dynamic, Map};
 use super::declared_option::{Declarations, DeclaredOption, OptionKind};
 use super::text::quoted;
 use crate::model::Failure;
+pub(super) use crate::model::help::option_name;
 use crate::model::help::own_letter;
 use crate::model::suggest::{did_you_mean, nearest};
 use crate::model::time::parse_duration;
 use crate::value::text::plain;
-
-/// The option for a key, without its dashes: `_` becomes `-` on the command line.
-pub(super) fn option_name(key: &str) -> String {
-    key.replace('_', "-")
-}
 
 /// A value as it would be written on the command line.
 pub(super) fn written(value: &Dynamic) -> String {

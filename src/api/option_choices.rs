@@ -8,6 +8,7 @@ use crate::apply::RunContext;
 use crate::apply::saved_options::{self, SavedOption, SavedOptions};
 use crate::model::Failure;
 use crate::model::event::Level;
+use crate::model::help::option_name;
 
 /// The option values of a run, and the projects for which they are kept.
 #[derive(Default)]
@@ -25,6 +26,8 @@ struct Choices {
     /// Projects of which only some services were brought up: their values are kept if the run
     /// succeeds.
     partly_up: BTreeSet<String>,
+    /// Options whose values are secret and therefore not kept; the warning about each was given.
+    withheld: BTreeSet<String>,
     /// See [`OptionChoices::note_saved`].
     noted: Option<SavedOptions>,
     /// The names of this run's descriptions without `--project`.
@@ -85,9 +88,28 @@ impl OptionChoices {
             }
             (choices.chosen.clone(), choices.own_names.contains(project))
         };
+        // A record must not hold a secret, and a masked value would be useless.
+        let holds_secret = |choice: &SavedOption| {
+            let texts = std::iter::once(&choice.value).chain(&choice.described);
+            texts.into_iter().any(|text| run.secrets.masked(text).is_some())
+        };
+        let (secret, chosen): (SavedOptions, SavedOptions) =
+            chosen.into_iter().partition(|(_, choice)| holds_secret(choice));
+        for option in
+            secret.keys().filter(|option| self.0.lock().withheld.insert((*option).clone()))
+        {
+            let option = option_name(option);
+            run.log(
+                Level::Warning,
+                format!("--{option} is not kept for the next run: its value holds a secret; give it again, or describe it in `.env`"),
+            );
+        }
+        let forgotten: BTreeSet<String> = secret.into_keys().collect();
         // Without `--project`, a description with this name means the same project.
         let given = run.project.name.as_deref().filter(|_| !is_own);
-        if let Err(error) = saved_options::keep(&*run.host, &run.policy, given, project, &chosen) {
+        let kept =
+            saved_options::keep(&*run.host, &run.policy, given, project, &chosen, &forgotten);
+        if let Err(error) = kept {
             run.log(
                 Level::Warning,
                 format!("The options of this run are not kept for the next: {error}"),
@@ -129,5 +151,53 @@ impl OptionChoices {
         if is_up && stays {
             self.keep(run, project);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::Harness;
+    use super::*;
+    use crate::model::event::Event;
+    use crate::model::secret::Secrets;
+
+    const FILE: &str = "/project/.spc/options.json";
+
+    fn choice(value: &str, described: Option<&str>) -> SavedOption {
+        let described = described.map(str::to_owned);
+        SavedOption { value: value.to_owned(), described, project: None }
+    }
+
+    #[test]
+    fn a_value_that_holds_a_secret_is_not_kept_and_that_is_said_once() {
+        let project = Harness::new();
+        let run = &project.context.run;
+        let options = OptionChoices::default();
+        options.choose("tag", choice("7", None));
+        options.choose("key", choice("hunter2", None));
+        options.keep(run, "shop");
+        assert!(project.file(FILE).contains("hunter2"), "nothing says that it is a secret");
+        run.secrets.add("token", &Secrets::token("token", [1; 16]), "hunter2");
+        options.choose("pair", choice("a", Some("user:hunter2")));
+        for _ in 0..2 {
+            options.keep(run, "shop");
+        }
+        let kept = project.file(FILE);
+        assert!(!kept.contains("hunter2") && !kept.contains("key"), "{kept}");
+        assert!(kept.contains("\"tag\"") && !kept.contains("\"pair\""), "{kept}");
+        let said: Vec<String> = project
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Log { level: Level::Warning, text } => Some(text),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            said,
+            ["key", "pair"].map(|option| format!(
+                "--{option} is not kept for the next run: its value holds a secret; give it again, or describe it in `.env`"
+            ))
+        );
     }
 }

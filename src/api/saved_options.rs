@@ -109,7 +109,7 @@ pub(super) async fn choices_of_former_folders(
         return Ok(());
     }
     for folder in former_folders(ctx, project).await? {
-        let there = saved_options::of_folder(&*context.host, &folder, project);
+        let there = saved_options::of_folder(&*context.host, &folder, project)?;
         for (option, here) in open() {
             let Some(before) = there.get(option).filter(|before| before.value != here.value) else {
                 continue;

@@ -4,7 +4,7 @@
 
 use super::observe::{EngineObject, find_image};
 use crate::engine::Engine;
-use crate::model::format::{self, FormatError, USE_NEWER};
+use crate::model::format::{self, USE_NEWER};
 use crate::model::image_reference::canonical;
 use crate::model::names::label;
 use crate::model::{Failure, Kind};
@@ -38,12 +38,17 @@ pub fn are_of_image(found: &EngineObject) -> Option<bool> {
 pub(super) fn check_format(found: &EngineObject, image: &str) -> Result<(), Failure> {
     let format = found.labels.get(label::FORMAT).map(String::as_str);
     match format::check_labels(format) {
-        Err(newer @ FormatError::Newer { .. }) if are_of_image(found) == Some(true) => {
+        Err(why) if are_of_image(found) == Some(true) => {
+            let hint = "remove the image to have it built again";
             Err(Failure::new(
                 Kind::Conflict,
-                format!("The labels of the image \"{image}\" can't be read: {newer}"),
+                format!("The labels of the image \"{image}\" can't be read: {why}"),
             )
-            .hint(format!("{USE_NEWER}, or remove the image to have it built again")))
+            .hint(if why.is_newer() {
+                format!("{USE_NEWER}, or {hint}")
+            } else {
+                hint.to_owned()
+            }))
         }
         _ => Ok(()),
     }

@@ -7,27 +7,27 @@
 //! gone, it does so without waiting. The owner checks the id before every change, so at most one
 //! call in flight can escape the lock.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
 
 use super::VerbContext;
 use super::create;
 use super::failures::of_engine;
+pub use super::heartbeat::{HeartbeatError, Holder};
+use super::heartbeat::{read_holder, write_holder};
 pub use super::held_lock::{Lock, StartGuard, remove};
 use super::name_holder::not_a_lock;
 use super::observe::find_container;
 use super::preflight::may;
 use super::settle::settle;
-use crate::engine::{Engine, EngineError, EngineErrorKind, Intent};
-use crate::host::{Liveness, ProcessMark};
+use crate::engine::{EngineError, EngineErrorKind, Intent};
+use crate::host::Liveness;
 use crate::model::event::Event;
-use crate::model::format::{self, FormatError, VersionedContent};
+use crate::model::format;
 use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
 use crate::model::{Failure, Kind};
@@ -38,24 +38,9 @@ const BEAT: Duration = Duration::from_secs(5);
 const STALE: Duration = Duration::from_secs(30);
 /// The interval between two checks of a waiting run.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the lock's name may be in use although no container has it, because another run
-/// releases or takes it at this moment.
+/// How long the lock's name may be in use although no container has it, or its content be
+/// unreadable, because another run releases it, takes it or writes into it at this moment.
 const NAMELESS: Duration = Duration::from_secs(5);
-const HEARTBEAT_FILE: &str = "spc-lock.json";
-
-/// The content that the owner writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// `user@machine`.
-    pub who: String,
-    pub run: String,
-    /// RFC 3339.
-    pub since: String,
-    pub beat: u64,
-    /// Its process. Version 0.1.0 doesn't write this, and not every system provides it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<ProcessMark>,
-}
 
 /// The reason why the lock was not taken.
 enum LockError {
@@ -138,11 +123,17 @@ async fn acquire_for(
         match holder(ctx, project).await? {
             // Only a newer spc knows whether its run is active. So don't wait for it and never take
             // it over.
-            Some(ExistingLock { content: Err(newer), .. }) => {
-                return Err(of_newer_spc(project, &newer).into());
+            Some(ExistingLock { content: Err(error), .. }) if error.is_newer() => {
+                return Err(of_newer_spc(project, &error).into());
+            }
+            Some(ExistingLock { id, content: Err(error) }) => {
+                waiting.nameless_since = None;
+                if waiting.is_unreadable_for_good(&id, now) || is_over {
+                    return Err(unreadable(project, &error).into());
+                }
             }
             Some(ExistingLock { id, content: Ok(holder) }) => {
-                waiting.nameless_since = None;
+                (waiting.nameless_since, waiting.unreadable_since) = (None, None);
                 match waiting.look(ctx, &id, holder.as_ref(), now, begun) {
                     Some(left) if !is_over => {
                         ctx.events.event(&Event::Waiting {
@@ -189,6 +180,8 @@ struct LockWaiter {
     has_taken_over: bool,
     /// Since when the lock's name is in use although no container has it.
     nameless_since: Option<Duration>,
+    /// The lock whose content can't be read, and since when.
+    unreadable_since: Option<(String, Duration)>,
 }
 
 impl LockWaiter {
@@ -223,6 +216,15 @@ impl LockWaiter {
             });
         }
         Ok(())
+    }
+
+    /// Notes that the content of the lock `id` can't be read at the time `now`. Returns whether
+    /// that lasts too long for an owner that just writes into it.
+    fn is_unreadable_for_good(&mut self, id: &str, now: Duration) -> bool {
+        let known = self.unreadable_since.take().filter(|(seen, _)| seen == id);
+        let (id, since) = known.unwrap_or_else(|| (id.to_owned(), now));
+        self.unreadable_since = Some((id, since));
+        now.saturating_sub(since) >= NAMELESS
     }
 
     /// Looks at the lock at the time `now`. Returns who left it, if nobody holds it any more.
@@ -270,7 +272,18 @@ fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure
     .field("waited", format_duration(patience))
 }
 
-fn of_newer_spc(project: &str, newer: &FormatError) -> Failure {
+fn unreadable(project: &str, error: &HeartbeatError) -> Failure {
+    Failure::new(
+        Kind::Lock,
+        format!(
+            "The project \"{project}\" is locked, and who holds the lock \"{}\" can't be read: {error}",
+            lock_container(project)
+        ),
+    )
+    .hint("wait until no other run changes the project, then remove the lock with `spc unlock`")
+}
+
+fn of_newer_spc(project: &str, newer: &HeartbeatError) -> Failure {
     Failure::new(
         Kind::Lock,
         format!("The project \"{project}\" is locked by a newer version of spc: {newer}"),
@@ -298,8 +311,8 @@ async fn wait_a_little(ctx: &VerbContext) -> Result<(), Failure> {
 pub struct ExistingLock {
     /// The container's id.
     pub id: String,
-    /// The holder, if the content can be read; an error if a newer spc wrote it.
-    pub content: Result<Option<Holder>, FormatError>,
+    /// The holder. `None` if nothing was written into it yet, an error if the content can't be read.
+    pub content: Result<Option<Holder>, HeartbeatError>,
 }
 
 /// A project's lock, if it exists.
@@ -316,8 +329,8 @@ pub async fn holder(ctx: &VerbContext, project: &str) -> Result<Option<ExistingL
     }
     let labels = format::check_labels(found.labels.get(label::FORMAT).map(String::as_str));
     let content = match labels {
-        Err(newer @ FormatError::Newer { .. }) => Err(newer),
-        _ => read_holder(&**engine, &found.id).await,
+        Err(error) => Err(error.into()),
+        Ok(()) => read_holder(&**engine, &found.id).await,
     };
     Ok(Some(ExistingLock { id: found.id.clone(), content }))
 }
@@ -390,50 +403,4 @@ async fn ensure_empty_image(ctx: &VerbContext) -> Result<(), LockError> {
     let tar = futures::stream::once(async move { Ok(empty) }).boxed();
     let imported = ctx.engine.image_import(LOCK_IMAGE, &[], tar).await;
     imported.map(drop).map_err(|error| not_taken(error, "make the image of the project's lock"))
-}
-
-/// The most bytes of the archive with a heartbeat. One that spc wrote has a tenth of this.
-const LARGEST_HEARTBEAT: usize = 64 << 10;
-
-async fn write_holder(engine: &dyn Engine, id: &str, holder: &Holder) -> crate::engine::Result<()> {
-    let text =
-        serde_json::to_vec(&VersionedContent::new(format::HEARTBEAT, holder)).unwrap_or_default();
-    let mut header = tar::Header::new_gnu();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o444);
-    header.set_mtime(0);
-    let mut archive = tar::Builder::new(Vec::new());
-    let packed = archive
-        .append_data(&mut header, HEARTBEAT_FILE, text.as_slice())
-        .and_then(|()| archive.into_inner());
-    let packed =
-        packed.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
-    engine.container_upload(id, "/", packed.into()).await
-}
-
-/// Reads what the owner wrote. `None` if it can't be parsed: a run that took the lock a moment ago
-/// has not written yet.
-async fn read_holder(engine: &dyn Engine, id: &str) -> Result<Option<Holder>, FormatError> {
-    let Some(text) = download_heartbeat(engine, id).await else { return Ok(None) };
-    match format::read_json(&text, format::HEARTBEAT) {
-        Ok(holder) => Ok(Some(holder)),
-        Err(FormatError::Garbage) => Ok(None),
-        Err(newer) => Err(newer),
-    }
-}
-
-async fn download_heartbeat(engine: &dyn Engine, id: &str) -> Option<Vec<u8>> {
-    let mut stream = engine.container_download(id, &format!("/{HEARTBEAT_FILE}")).await.ok()?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.ok()?);
-        if bytes.len() > LARGEST_HEARTBEAT {
-            return None;
-        }
-    }
-    let mut archive = tar::Archive::new(bytes.as_slice());
-    let mut entry = archive.entries().ok()?.next()?.ok()?;
-    let mut text = Vec::new();
-    entry.read_to_end(&mut text).ok()?;
-    Some(text)
 }

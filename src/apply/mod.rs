@@ -5,10 +5,10 @@
 //! [`execute`], which makes no decisions.
 //!
 //! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, its result
-//! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`]: the content of
-//!   `.spc/`
-//! - [`lock`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and leftovers of
-//!   a killed or interrupted run
+//! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`], [`record_file`]: the
+//!   content of `.spc/`
+//! - [`lock`], [`heartbeat`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and
+//!   leftovers of a killed or interrupted run
 //! - [`observe`], [`look`]: the engine's state; [`ports`], [`start_ports`], [`log_drivers`],
 //!   [`bind_sources`], [`image_checks`], [`recent_restarts`]: facts that its lists don't contain
 //! - [`former_folders`], [`moved_project`], [`newer_versions`], [`name_holder`]: owners of objects
@@ -45,6 +45,7 @@ pub mod execution;
 pub mod failures;
 mod final_check;
 mod former_folders;
+mod heartbeat;
 pub mod held_lock;
 mod image_checks;
 pub mod images;
@@ -66,6 +67,7 @@ pub mod preflight;
 mod pull;
 pub mod readiness;
 mod recent_restarts;
+pub mod record_file;
 pub mod records;
 pub mod restore_network;
 mod run_context;

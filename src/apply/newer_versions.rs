@@ -7,7 +7,7 @@
 //! other rules: see `lock`.
 
 use super::records::Records;
-use crate::model::format::{FormatError, USE_NEWER};
+use crate::model::format::USE_NEWER;
 use crate::model::names::label;
 use crate::model::observed_state::ObservedState;
 use crate::model::{Failure, Kind};
@@ -16,18 +16,14 @@ use crate::model::{Failure, Kind};
 pub(super) fn check(records: &Records<'_>, observed: &ObservedState) -> Result<(), Failure> {
     records.check()?;
     let Some((object, why)) = &observed.unreadable else { return Ok(()) };
-    let message = match why {
-        FormatError::Newer { .. } => {
-            format!("The labels of the {object} can't be read: {why}")
-        }
-        FormatError::Garbage => {
-            format!("The label \"{}\" of the {object} can't be read: {why}", label::FORMAT)
-        }
+    let message = if why.is_newer() {
+        format!("The labels of the {object} can't be read: {why}")
+    } else {
+        format!("The label \"{}\" of the {object} can't be read: {why}", label::FORMAT)
     };
-    Err(Failure::new(Kind::Conflict, message).hint(match why {
-        FormatError::Newer { .. } => {
-            format!("{USE_NEWER}; `down` and `stop` work with this one too")
-        }
-        FormatError::Garbage => "remove it with `down`, and bring the project up again".to_owned(),
+    Err(Failure::new(Kind::Conflict, message).hint(if why.is_newer() {
+        format!("{USE_NEWER}; `down` and `stop` work with this one too")
+    } else {
+        "remove it with `down`, and bring the project up again".to_owned()
     }))
 }

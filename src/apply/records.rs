@@ -2,6 +2,7 @@
 //! probes, containers that it stopped, and the key of the secrets' fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -9,16 +10,19 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::record_file::{self, RECORD_MODE, RecordError};
 use super::startup_history::StartupHistory;
 use crate::host::records_folder::{make_folder, usable_folder};
 use crate::host::{Host, HostError, HostErrorKind};
+use crate::model::Failure;
 use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::hash::hex;
-use crate::model::{Failure, Kind};
 use crate::policy::{CheckedPath, Policy};
 
 const STATE: &str = "state.json";
 const KEY: &str = "key.json";
+/// The next step where the key can't be used.
+const REMOVE_KEY: &str = "remove it to have a new one made";
 
 /// The record of one project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +94,7 @@ struct Key {
 /// A cache of each project's records, for one verb.
 #[derive(Default)]
 pub struct ReadRecords {
-    states: Mutex<BTreeMap<String, Result<Arc<State>, FormatError>>>,
+    states: Mutex<BTreeMap<String, Result<Arc<State>, RecordError>>>,
     keys: Mutex<BTreeMap<String, Key>>,
 }
 
@@ -130,24 +134,15 @@ impl<'a> Records<'a> {
         self.known().unwrap_or_default()
     }
 
-    /// Fails if a record exists that this spc does not understand.
+    /// Fails if a record exists that this spc can't read or does not understand.
     pub fn check(&self) -> Result<(), Failure> {
-        let Err(unreadable) = self.known() else { return Ok(()) };
+        let Err(error) = self.known() else { return Ok(()) };
         let path = self.path(STATE)?;
-        Err(Failure::new(
-            Kind::Failed,
-            format!(
-                "What spc remembers of the project \"{}\" can't be read from \"{}\": {unreadable}",
-                self.project,
-                path.as_path().display()
-            ),
-        )
-        .hint(match unreadable {
-            FormatError::Newer { .. } => USE_NEWER,
-            FormatError::Garbage => {
-                "fix the file, or remove it: then numbers set with `scale` are forgotten, and what Docker Compose made needs --adopt again"
-            }
-        }))
+        Err(error.failure(
+            &format!("What spc remembers of the project \"{}\"", self.project),
+            path.as_path(),
+            "remove it: then numbers set with `scale` are forgotten, and what Docker Compose made needs --adopt again",
+        ))
     }
 
     /// Reads the record again after a wait for the lock, because another run may have changed it.
@@ -155,33 +150,36 @@ impl<'a> Records<'a> {
         let _ = self.read();
     }
 
-    fn known(&self) -> Result<Arc<State>, FormatError> {
+    fn known(&self) -> Result<Arc<State>, RecordError> {
         let known = self.read.states.lock().get(self.project).cloned();
         known.unwrap_or_else(|| self.read())
     }
 
-    fn read(&self) -> Result<Arc<State>, FormatError> {
+    fn read(&self) -> Result<Arc<State>, RecordError> {
         self.know(self.read_file().map(Arc::new))
     }
 
-    fn know(&self, state: Result<Arc<State>, FormatError>) -> Result<Arc<State>, FormatError> {
+    fn know(&self, state: Result<Arc<State>, RecordError>) -> Result<Arc<State>, RecordError> {
         self.read.states.lock().insert(self.project.to_owned(), state.clone());
         state
     }
 
-    /// A file that can't be reached counts as missing. Records only save work, so a read-only or
-    /// full disk is no failure.
-    fn read_file(&self) -> Result<State, FormatError> {
-        match self.path(STATE).and_then(|path| self.host.read(&path)) {
-            Ok(bytes) => format::read_json(&bytes, format::STATE),
-            Err(_) => Ok(State::default()),
+    /// Only a file that does not exist counts as missing: nothing else stores the numbers set with
+    /// `scale`.
+    fn read_file(&self) -> Result<State, RecordError> {
+        let reached = self.folder().and_then(|folder| Ok((folder, self.path(STATE)?)));
+        let (folder, path) =
+            reached.map_err(|error| RecordError::of_host(&error, Path::new(STATE)))?;
+        match record_file::read(self.host, &folder, &path)? {
+            Some(bytes) => Ok(format::read_json(&bytes, format::STATE)?),
+            None => Ok(State::default()),
         }
     }
 
     /// Changes the current record, which other tasks and runs may change too. A file that this spc
-    /// does not understand is not changed; [`Self::check`] reports it.
+    /// can't read is not changed; [`Self::check`] reports it.
     pub fn update(&self, change: impl FnOnce(&mut State)) -> Result<(), HostError> {
-        let Ok(before) = self.read() else { return Ok(()) };
+        let Ok(before) = self.read() else { return self.folder().map(drop) };
         let mut state = State::clone(&before);
         change(&mut state);
         if state == *before {
@@ -190,7 +188,7 @@ impl<'a> Records<'a> {
         self.make_folder()?;
         let content = VersionedContent::new(format::STATE, &state);
         let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
-        self.host.write(&self.path(STATE)?, &text, None)?;
+        self.host.write(&self.path(STATE)?, &text, Some(RECORD_MODE))?;
         let _ = self.know(Ok(Arc::new(state)));
         Ok(())
     }
@@ -228,34 +226,41 @@ impl<'a> Records<'a> {
 
     fn read_key(&self) -> Result<Key, HostError> {
         let path = self.path(KEY)?;
-        match self.host.read(&path) {
-            Ok(bytes) => format::read_json(&bytes, format::KEY).map_err(|unreadable| {
-                let why = match unreadable {
-                    FormatError::Newer { .. } => format!("{unreadable}; {USE_NEWER}"),
-                    FormatError::Garbage => {
-                        "it is not a key; remove it to have a new one made".to_owned()
-                    }
-                };
-                HostError::new(
-                    HostErrorKind::Invalid,
-                    format!("could not read \"{}\": {why}", path.as_path().display()),
-                )
-            }),
-            Err(error) if error.kind == HostErrorKind::NotFound => {
-                let mut bytes = [0; 40];
-                self.host.random(&mut bytes);
-                let key = Key { id: hex(&bytes[..8]), key: hex(&bytes[8..]) };
-                self.make_folder()?;
-                self.host.write(
-                    &path,
-                    &serde_json::to_vec(&VersionedContent::new(format::KEY, &key))
-                        .unwrap_or_default(),
-                    Some(0o600),
-                )?;
-                Ok(key)
-            }
-            Err(error) => Err(error),
+        let unusable = |error: RecordError| {
+            let (kind, why) = match error {
+                RecordError::Content(newer @ FormatError::Newer { .. }) => {
+                    (HostErrorKind::Invalid, format!("{newer}; {USE_NEWER}"))
+                }
+                RecordError::Content(FormatError::Garbage) => {
+                    (HostErrorKind::Invalid, format!("it is not a key; {REMOVE_KEY}"))
+                }
+                RecordError::Content(other) => {
+                    (HostErrorKind::Invalid, format!("{other}; {REMOVE_KEY}"))
+                }
+                RecordError::Unreadable { kind: kind @ HostErrorKind::PermissionDenied, why } => {
+                    (kind, format!("{why}; let the user who runs spc read it, or {REMOVE_KEY}"))
+                }
+                RecordError::Unreadable { kind, why } => (kind, format!("{why}; {REMOVE_KEY}")),
+            };
+            HostError::new(kind, format!("could not read \"{}\": {why}", path.as_path().display()))
+        };
+        let content = record_file::read(self.host, &self.folder()?, &path).map_err(unusable)?;
+        if let Some(bytes) = content {
+            return match format::read_json::<Key>(&bytes, format::KEY) {
+                Ok(key) if key.id.is_empty() || key.key.is_empty() => {
+                    Err(unusable(FormatError::Garbage.into()))
+                }
+                read => read.map_err(|error| unusable(error.into())),
+            };
         }
+        let mut bytes = [0; 40];
+        self.host.random(&mut bytes);
+        let key = Key { id: hex(&bytes[..8]), key: hex(&bytes[8..]) };
+        self.make_folder()?;
+        let content = VersionedContent::new(format::KEY, &key);
+        let text = serde_json::to_vec(&content).unwrap_or_default();
+        self.host.write(&path, &text, Some(RECORD_MODE))?;
+        Ok(key)
     }
 
     fn make_folder(&self) -> Result<(), HostError> {

@@ -2,15 +2,17 @@
 //! another runbook doesn't turn production back into development. Stored in `.spc/options.json` of
 //! the project directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::record_file::{self, RECORD_MODE};
 use crate::host::resolve::named;
-use crate::host::{Host, HostErrorKind, records_folder};
-use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
-use crate::model::{Failure, Kind};
+use crate::host::{Host, records_folder};
+use crate::model::Failure;
+use crate::model::format::{self, FormatError, VersionedContent};
 use crate::policy::{CheckedPath, Policy};
 
 const FILE: &str = "options.json";
@@ -57,14 +59,15 @@ pub fn read(
         .unwrap_or_default())
 }
 
-/// Stores `choices` for `project`, beside other options and other projects. `given`: the name from
-/// `--project`. Only the owner can read the file, as with `.env`.
+/// Stores `choices` for `project`, beside other options and other projects, and removes the options
+/// `forgotten`. `given`: the name from `--project`.
 pub fn keep(
     host: &dyn Host,
     policy: &Policy,
     given: Option<&str>,
     project: &str,
     choices: &SavedOptions,
+    forgotten: &BTreeSet<String>,
 ) -> Result<(), Failure> {
     let folder = records_folder::folder(host, policy)?;
     let before = file(host, &folder)?;
@@ -77,11 +80,16 @@ pub fn keep(
     let is_unnamed_too = before
         .get(UNNAMED)
         .is_some_and(|unnamed| unnamed.values().any(|it| it.project.as_deref() == Some(project)));
-    if given.is_none() || is_unnamed_too {
-        after.entry(UNNAMED.to_owned()).or_default().extend(kept.clone());
+    let names = (given.is_none() || is_unnamed_too).then_some(UNNAMED).into_iter().chain([project]);
+    for name in names {
+        if let Some(there) = after.get_mut(name) {
+            there.retain(|option, _| !forgotten.contains(option));
+        }
+        if !kept.is_empty() {
+            after.entry(name.to_owned()).or_default().extend(kept.clone());
+        }
     }
-    after.entry(project.to_owned()).or_default().extend(kept);
-    if after == before || choices.is_empty() {
+    if after == before {
         return Ok(());
     }
     records_folder::make_folder(host, &folder)?;
@@ -90,43 +98,39 @@ pub fn keep(
         &folder.join(FILE),
         &serde_json::to_vec_pretty(&VersionedContent::new(format::OPTIONS, &content))
             .unwrap_or_default(),
-        Some(0o600),
+        Some(RECORD_MODE),
     )?)
 }
 
-/// The values for `project` in another folder, which a person named as a former one; empty if they
-/// can't be read.
-pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> SavedOptions {
+/// The values for `project` in another folder, which a person named as a former one.
+pub fn of_folder(host: &dyn Host, folder: &str, project: &str) -> Result<SavedOptions, Failure> {
     let folder = named(host, &Path::new(folder).join(records_folder::FOLDER));
-    file(host, &folder).ok().and_then(|mut file| file.remove(project)).unwrap_or_default()
+    Ok(file(host, &folder)?.remove(project).unwrap_or_default())
 }
 
 fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     let path = folder.join(FILE);
-    let failure = |why: &str, hint: &str| {
-        Failure::new(
-            Kind::Failed,
-            format!(
-                "What the project was last brought up with can't be read from \"{}\": {why}",
-                path.as_path().display()
-            ),
+    let read = record_file::read(host, folder, &path).and_then(|content| match content {
+        Some(bytes) => Ok(parsed(&bytes)?),
+        None => Ok(File::default()),
+    });
+    read.map_err(|error| {
+        error.failure(
+            "What the project was last brought up with",
+            path.as_path(),
+            "remove it and give options such as --target once more",
         )
-        .hint(hint)
-    };
-    let fix = "fix the file, or remove it and give options such as --target once more";
-    match host.read(&path) {
-        Ok(bytes) => parsed(&bytes).map_err(|unreadable| match unreadable {
-            FormatError::Newer { .. } => failure(&unreadable.to_string(), USE_NEWER),
-            FormatError::Garbage => failure(&unreadable.to_string(), fix),
-        }),
-        Err(error) if error.kind == HostErrorKind::NotFound => Ok(File::default()),
-        Err(error) if error.kind == HostErrorKind::SymlinkInPath => Err(error.into()),
-        Err(error) => Err(failure(&error.message, fix)),
-    }
+    })
 }
 
 fn parsed(bytes: &[u8]) -> Result<File, FormatError> {
-    let (version, value) = format::parse_json(bytes, format::OPTIONS)?;
+    let object = format::parse_object(bytes)?;
+    let version = match object.get("format") {
+        // A project of that name, in the first version.
+        Some(Value::Object(_)) => 1,
+        _ => format::version_of(&object, format::OPTIONS)?,
+    };
+    let value = Value::Object(object);
     let file = match version {
         1 => serde_json::from_value(value),
         _ => serde_json::from_value(value).map(|content: Content| content.projects),
@@ -156,12 +160,12 @@ mod tests {
     fn a_project_is_the_same_whether_its_name_is_given_or_described() {
         let host = SimHost::new(SimTaskExecutor::new(1)).with_file("/project/spc.toml", "");
         let policy = Policy::of_folder(Path::new("/project"), &|path| resolve(&host, path));
-        keep(&host, &policy, None, "shop", &choices("1")).unwrap();
+        keep(&host, &policy, None, "shop", &choices("1"), &BTreeSet::new()).unwrap();
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("1"));
-        keep(&host, &policy, Some("shop"), "shop", &choices("2")).unwrap();
+        keep(&host, &policy, Some("shop"), "shop", &choices("2"), &BTreeSet::new()).unwrap();
         assert_eq!(tag(&host, &policy, None).as_deref(), Some("2"));
         // A second environment in the same folder doesn't share values with the first.
-        keep(&host, &policy, Some("staging"), "staging", &choices("3")).unwrap();
+        keep(&host, &policy, Some("staging"), "staging", &choices("3"), &BTreeSet::new()).unwrap();
         assert_eq!(tag(&host, &policy, None).as_deref(), Some("2"));
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("2"));
         assert_eq!(tag(&host, &policy, Some("staging")).as_deref(), Some("3"));
@@ -192,7 +196,7 @@ mod tests {
             let (host, policy) = kept_as(&text);
             assert_eq!(tag(&host, &policy, None).as_deref(), Some("1"), "{text}");
             assert_eq!(tag(&host, &policy, Some("format")).as_deref(), Some("1"), "{text}");
-            keep(&host, &policy, None, "format", &choices("2")).unwrap();
+            keep(&host, &policy, None, "format", &choices("2"), &BTreeSet::new()).unwrap();
             assert!(content(&host).starts_with("{\n  \"format\": 2,\n"), "{}", content(&host));
             assert_eq!(tag(&host, &policy, Some("format")).as_deref(), Some("2"), "{text}");
         }
@@ -213,7 +217,7 @@ mod tests {
             let (host, policy) = kept_as(text);
             for failure in [
                 read(&host, &policy, None).unwrap_err(),
-                keep(&host, &policy, None, "shop", &choices("2")).unwrap_err(),
+                keep(&host, &policy, None, "shop", &choices("2"), &BTreeSet::new()).unwrap_err(),
             ] {
                 assert_eq!(
                     failure.message,

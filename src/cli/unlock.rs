@@ -30,7 +30,8 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
                 let who = lock::described(holder.as_ref());
                 (holder, who)
             }
-            Err(_) => (None, "a run of a newer version of spc".to_owned()),
+            Err(error) if error.is_newer() => (None, "a run of a newer version of spc".to_owned()),
+            Err(error) => (None, format!("a run whose name can't be read: {error}")),
         };
         let liveness = lock::liveness(&ctx, holder.as_ref());
         if !common.yes && liveness != Liveness::Gone {

@@ -1,5 +1,7 @@
 //! Errors of everything outside the process, except the engine.
 
+use std::path::Path;
+
 use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
@@ -42,6 +44,12 @@ impl HostError {
     /// An error of `kind`.
     pub fn new(kind: HostErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
+    }
+
+    /// Why `path` could not be read, without the action and the path.
+    pub fn why_unread(&self, path: &Path) -> &str {
+        let action = format!("Could not read \"{}\": ", path.display());
+        self.message.strip_prefix(&action).unwrap_or(&self.message)
     }
 }
 

@@ -7,9 +7,10 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::names::LABEL_FORMAT;
+use super::strict_json::{self, StrictJsonError};
 
 /// `.spc/<project>/state.json`.
 pub const STATE: u32 = 1;
@@ -33,9 +34,21 @@ pub const USE_NEWER: &str = "use the version of spc that wrote it, or a later on
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
     #[error("format {version} is newer than this spc, which reads formats up to {newest}")]
-    Newer { version: u64, newest: u32 },
+    Newer { version: String, newest: u32 },
     #[error("it is not what spc wrote there")]
     Garbage,
+    #[error("it is not what spc wrote there: the key \"{0}\" is in it twice")]
+    RepeatedKey(String),
+    /// What is in the place of the version.
+    #[error("it is not what spc wrote there: its format is {0}, and not a whole number from 1 on")]
+    NoVersion(String),
+}
+
+impl FormatError {
+    /// Whether a newer spc wrote it.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Newer { .. })
+    }
 }
 
 /// Content to write: a JSON object that begins with its version.
@@ -53,42 +66,76 @@ impl<'a, T: Serialize> VersionedContent<'a, T> {
     }
 }
 
-/// Parses a JSON object with a version up to `newest`, and returns its version too.
-pub fn parse_json(bytes: &[u8], newest: u32) -> Result<(u32, Value), FormatError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| FormatError::Garbage)?;
-    let object = value.as_object().ok_or(FormatError::Garbage)?;
-    let version = match object.get(VERSION) {
-        // In the first version of the saved options, this key with an object as value is a project
-        // of that name.
-        None | Some(Value::Object(_)) => 1,
-        Some(version) => checked(version.as_u64().filter(|version| *version > 0), newest)?,
-    };
-    Ok((version, value))
+/// A JSON object in which no key stands twice.
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, FormatError> {
+    match strict_json::parse(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) | Err(StrictJsonError::Syntax) => Err(FormatError::Garbage),
+        Err(StrictJsonError::RepeatedKey(key)) => Err(FormatError::RepeatedKey(key)),
+    }
+}
+
+/// The version of a JSON object, up to `newest`.
+pub fn version_of(object: &Map<String, Value>, newest: u32) -> Result<u32, FormatError> {
+    match object.get(VERSION) {
+        None => Ok(1),
+        Some(value) => match (value.as_u64(), value.as_f64()) {
+            (Some(version), _) if version > 0 => known(version, newest),
+            // A whole number that is too large for one is read as a fraction.
+            (None, Some(number)) if number >= MORE_THAN_ANY => Err(too_large(newest)),
+            _ => Err(FormatError::NoVersion(shown(value))),
+        },
+    }
 }
 
 /// Parses a JSON object for which all versions up to `newest` have the same content.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8], newest: u32) -> Result<T, FormatError> {
-    let (_, value) = parse_json(bytes, newest)?;
-    serde_json::from_value(value).map_err(|_| FormatError::Garbage)
+    let object = parse_object(bytes)?;
+    version_of(&object, newest)?;
+    serde_json::from_value(Value::Object(object)).map_err(|_| FormatError::Garbage)
 }
 
 /// Rejects labels of a newer spc, by their [`label::FORMAT`]. If this label is missing or empty,
-/// the labels are not spc's, or older than versions.
+/// the labels are not spc's, or older than versions. Only the spelling that spc writes counts.
 ///
 /// [`label::FORMAT`]: super::names::label::FORMAT
 pub fn check_labels(version: Option<&str>) -> Result<(), FormatError> {
     let newest = LABEL_FORMAT.parse().unwrap_or(u32::MAX);
-    match version {
-        None | Some("") => Ok(()),
-        Some(version) => checked(version.parse().ok(), newest).map(drop),
+    let Some(text) = version.filter(|text| !text.is_empty()) else { return Ok(()) };
+    if text.starts_with('0') || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FormatError::NoVersion(shown(&text.into())));
+    }
+    text.parse().map_or_else(|_| Err(too_large(newest)), |version| known(version, newest).map(drop))
+}
+
+/// 2⁶⁴.
+const MORE_THAN_ANY: f64 = 18_446_744_073_709_551_616.0;
+
+fn too_large(newest: u32) -> FormatError {
+    FormatError::Newer { version: format!("above {}", u64::MAX), newest }
+}
+
+fn known(version: u64, newest: u32) -> Result<u32, FormatError> {
+    match u32::try_from(version) {
+        Ok(known) if known <= newest => Ok(known),
+        _ => Err(FormatError::Newer { version: version.to_string(), newest }),
     }
 }
 
-fn checked(version: Option<u64>, newest: u32) -> Result<u32, FormatError> {
-    let version = version.ok_or(FormatError::Garbage)?;
-    match u32::try_from(version) {
-        Ok(known) if known <= newest => Ok(known),
-        _ => Err(FormatError::Newer { version, newest }),
+/// Characters of a value that is no version, as an error shows it.
+const SHOWN: usize = 40;
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Object(_) => "a map".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        scalar => {
+            let text = scalar.to_string();
+            match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            }
+        }
     }
 }
 
@@ -103,6 +150,10 @@ mod tests {
         count: u32,
     }
 
+    fn newer(version: &str) -> FormatError {
+        FormatError::Newer { version: version.to_owned(), newest: 2 }
+    }
+
     #[test]
     fn json_of_any_version_up_to_the_newest_is_read_and_nothing_else() {
         let read = |text: &str| read_json::<Content>(text.as_bytes(), 2);
@@ -113,26 +164,37 @@ mod tests {
         ] {
             assert_eq!(read(text), Ok(Content { count: 3 }), "{text}");
         }
-        for version in [3, u64::MAX] {
-            // Other content does not matter.
-            let newer = Err(FormatError::Newer { version, newest: 2 });
-            assert_eq!(read(&format!(r#"{{"format": {version}}}"#)), newer);
-        }
-        for text in [
-            "",
-            "{",
-            "[]",
-            "null",
-            "3",
-            "{}",
-            r#"{"count": "3"}"#,
-            r#"{"format": 0, "count": 3}"#,
-            r#"{"format": -1, "count": 3}"#,
-            r#"{"format": 1.5, "count": 3}"#,
-            r#"{"format": "1", "count": 3}"#,
-            r#"{"format": null, "count": 3}"#,
+        for (version, named) in [
+            ("3", "3"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "above 18446744073709551615"),
+            ("99999999999999999999999999", "above 18446744073709551615"),
         ] {
+            // Whatever else is in it.
+            assert_eq!(read(&format!(r#"{{"format": {version}}}"#)), Err(newer(named)));
+        }
+        for text in ["", "{", "[]", "null", "3", "{}", r#"{"count": "3"}"#] {
             assert_eq!(read(text), Err(FormatError::Garbage), "{text}");
+        }
+        for (version, named) in [
+            ("0", "0"),
+            ("-1", "-1"),
+            ("1.5", "1.5"),
+            ("1.0", "1.0"),
+            ("1e3", "1000.0"),
+            (r#""1""#, r#""1""#),
+            ("null", "null"),
+            ("true", "true"),
+            ("{}", "a map"),
+            ("[1]", "a list"),
+        ] {
+            let read = read(&format!(r#"{{"format": {version}, "count": 3}}"#));
+            assert_eq!(read, Err(FormatError::NoVersion(named.to_owned())), "{version}");
+        }
+        for text in
+            [r#"{"count": 3, "count": 4}"#, r#"{"format": 3, "x": [{"count": 3, "count": 3}]}"#]
+        {
+            assert_eq!(read(text), Err(FormatError::RepeatedKey("count".to_owned())), "{text}");
         }
     }
 
@@ -149,11 +211,17 @@ mod tests {
         for known in [None, Some(""), Some("1"), Some(LABEL_FORMAT)] {
             assert_eq!(check_labels(known), Ok(()), "{known:?}");
         }
-        assert_eq!(check_labels(Some("3")), Err(FormatError::Newer { version: 3, newest: 2 }));
-        let endless = FormatError::Newer { version: 99_999_999_999, newest: 2 };
-        assert_eq!(check_labels(Some("99999999999")), Err(endless));
-        for garbage in ["two", "-1", "2.0", " 2"] {
-            assert_eq!(check_labels(Some(garbage)), Err(FormatError::Garbage), "{garbage}");
+        assert_eq!(check_labels(Some("3")), Err(newer("3")));
+        assert_eq!(check_labels(Some("99999999999")), Err(newer("99999999999")));
+        assert_eq!(
+            check_labels(Some("18446744073709551616")),
+            Err(newer("above 18446744073709551615"))
+        );
+        for garbage in ["two", "-1", "2.0", " 2", "2 ", "0", "+2", "02", "00", "٢", "2\n"] {
+            let read = check_labels(Some(garbage));
+            assert_eq!(read, Err(FormatError::NoVersion(shown(&garbage.into()))), "{garbage}");
         }
+        let long = check_labels(Some(&"x".repeat(1_000))).unwrap_err();
+        assert!(long.to_string().len() < 200, "{long}");
     }
 }

@@ -36,6 +36,11 @@ pub struct HelpArgument {
     pub many: bool,
 }
 
+/// The option for a key, without its dashes: `_` becomes `-` on the command line.
+pub fn option_name(key: &str) -> String {
+    key.replace('_', "-")
+}
+
 /// The options that spc itself takes from a runbook's arguments, at any position; written as a
 /// runbook would declare them. A runbook can't declare an option with such a name, because it would
 /// never get it.

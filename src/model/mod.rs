@@ -13,7 +13,7 @@
 //! - [`step`], [`cause`]: a step's action, object and cause
 //! - [`plan_steps`], [`preview`]: the steps of a plan with numbers for display; a whole preview
 //! - [`dockerfile`]: the instructions of a Dockerfile
-//! - [`format`]: versions of stored formats
+//! - [`format`], [`strict_json`]: versions of stored formats, and how their JSON is read
 //! - [`secret`], [`token`]: secrets, and the tokens that scripts and descriptions hold instead
 //! - [`url_credentials`]: masks passwords in URLs
 //! - [`event`], [`failure`], [`diagnostic`], [`verdict`], [`help`], [`table`]: reports, as data
@@ -57,6 +57,7 @@ pub mod size;
 pub mod spec;
 pub mod step;
 pub mod storage;
+pub mod strict_json;
 pub mod suggest;
 pub mod symptoms;
 pub mod time;

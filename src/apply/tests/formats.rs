@@ -185,7 +185,8 @@ fn labels_of_a_newer_version_are_rejected_and_down_goes_on() {
         ("container", "3", format!("The labels of the container \"shop-web-1\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
         ("network", "3", format!("The labels of the network \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
         ("volume", "3", format!("The labels of the volume \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
-        ("container", "new", "The label \"dev.spc.format\" of the container \"shop-web-1\" can't be read: it is not what spc wrote there".to_owned(), "remove it with `down`, and bring the project up again"),
+        ("volume", "02", "The label \"dev.spc.format\" of the volume \"shop_more\" can't be read: it is not what spc wrote there: its format is \"02\", and not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
+        ("container", "new", "The label \"dev.spc.format\" of the container \"shop-web-1\" can't be read: it is not what spc wrote there: its format is \"new\", and not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
     ] {
         let machine = running(&one());
         relabelled(&machine, kind, format);
@@ -242,9 +243,15 @@ const HOLDER: &str =
 #[test]
 fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
     for (labels, heartbeat, newest, version) in [
-        (&[][..], format!("{{\"format\":2,{HOLDER}}}"), 1, 2),
-        (&[], "{\"format\":2}".to_owned(), 1, 2),
-        (&[(label::FORMAT, "3")], format!("{{\"format\":1,{HOLDER}}}"), 2, 3),
+        (&[][..], format!("{{\"format\":2,{HOLDER}}}"), 1, "2"),
+        (&[], "{\"format\":2}".to_owned(), 1, "2"),
+        (&[(label::FORMAT, "3")], format!("{{\"format\":1,{HOLDER}}}"), 2, "3"),
+        (
+            &[],
+            format!("{{\"format\":18446744073709551616,{HOLDER}}}"),
+            1,
+            "above 18446744073709551615",
+        ),
     ] {
         let machine = running(&one());
         locked_by(&machine, labels, &heartbeat);
@@ -271,6 +278,56 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
         machine.run(lock::remove(&machine.engine, &taken.id)).unwrap();
         machine.up(&changed).unwrap();
     }
+}
+
+#[test]
+fn a_lock_that_can_t_be_read_is_refused_with_the_reason_and_never_taken_over() {
+    let garbage = "it is not what spc wrote there";
+    let twice = format!("{garbage}: the key \"beat\" is in it twice");
+    let half = format!("{garbage}: its format is 0.5, and not a whole number from 1 on");
+    let label_02 = format!("{garbage}: its format is \"02\", and not a whole number from 1 on");
+    for (labels, heartbeat, why) in [
+        (&[][..], "{bad".to_owned(), garbage),
+        (&[], "[]".to_owned(), garbage),
+        (&[], "{}".to_owned(), garbage),
+        (&[], format!("{{{HOLDER},\"beat\":4}}"), &twice),
+        (&[], format!("{{\"format\":0.5,{HOLDER}}}"), &half),
+        (&[], "x".repeat(70 << 10), "it is larger than 64 KiB"),
+        (&[(label::FORMAT, "02")], format!("{{{HOLDER}}}"), &label_02),
+    ] {
+        let machine = running(&one());
+        locked_by(&machine, labels, &heartbeat);
+        let (before, calls) = (machine.executor.now(), machine.calls());
+        let changed = with(one(), "services.web.command", "other");
+        let failure = machine.up(&changed).unwrap_err();
+        assert_eq!(failure.kind, Kind::Lock);
+        assert_eq!(
+            failure.message,
+            format!(
+                "The project \"shop\" is locked, and who holds the lock \"{}\" can't be read: {why}",
+                lock_container(PROJECT)
+            )
+        );
+        assert!(failure.hint.unwrap().contains("`spc unlock`"));
+        // An owner that writes at this moment is given a little time.
+        let waited = machine.executor.now().saturating_sub(before);
+        assert!(waited >= secs(5) && waited < secs(10), "{waited:?}");
+        let changes = changes(&machine, calls);
+        assert!(changes.iter().all(|call| call.starts_with("container_create")), "{changes:?}");
+        // Once it is whole, it counts.
+        let taken = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap();
+        machine.run(lock::remove(&machine.engine, &taken.id)).unwrap();
+        machine.up(&changed).unwrap();
+    }
+}
+
+#[test]
+fn a_lock_into_which_nothing_was_written_is_taken_over_once_it_stands_still() {
+    let machine = running(&one());
+    locked_by(&machine, &[], "");
+    let before = machine.executor.now();
+    machine.up(&with(one(), "services.web.command", "other")).unwrap();
+    assert!(machine.executor.now() > before + secs(30));
 }
 
 #[test]
@@ -314,13 +371,15 @@ fn an_owner_writes_the_version_into_its_lock() {
 }
 
 #[test]
-fn an_image_that_a_newer_version_built_is_not_built_over() {
+fn an_image_whose_labels_can_t_be_read_is_not_built_over() {
     use crate::model::image_reference::canonical;
 
     for (format, of, is_rejected) in [
         ("3", "shop-web", true),
         // Someone built on an image of a newer version: the labels don't belong to this one.
         ("3", "base", false),
+        ("02", "shop-web", true),
+        ("02", "base", false),
         ("2", "shop-web", false),
         ("", "shop-web", false),
     ] {
@@ -339,14 +398,21 @@ fn an_image_that_a_newer_version_built_is_not_built_over() {
         assert_eq!(builds.count(), usize::from(!is_rejected), "{format} {of}");
         if is_rejected {
             let failure = result.unwrap_err();
+            let (why, hint) = match format {
+                "3" => (
+                    "format 3 is newer than this spc, which reads formats up to 2",
+                    "use the version of spc that wrote it, or a later one, or remove the image to have it built again",
+                ),
+                _ => (
+                    "it is not what spc wrote there: its format is \"02\", and not a whole number from 1 on",
+                    "remove the image to have it built again",
+                ),
+            };
             assert_eq!(
                 failure.message,
-                "The labels of the image \"shop-web\" can't be read: format 3 is newer than this spc, which reads formats up to 2"
+                format!("The labels of the image \"shop-web\" can't be read: {why}")
             );
-            assert_eq!(
-                failure.hint.unwrap(),
-                "use the version of spc that wrote it, or a later one, or remove the image to have it built again"
-            );
+            assert_eq!(failure.hint.as_deref(), Some(hint));
         }
     }
 }

@@ -29,6 +29,7 @@ mod ports;
 mod property;
 mod readiness;
 mod reads;
+mod record_files;
 mod replacement;
 mod restarts;
 mod same_meaning;

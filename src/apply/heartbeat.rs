@@ -1,0 +1,116 @@
+//! What the owner of a lock writes into it, again and again, and how others read it.
+
+use std::io::Read;
+
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::host::ProcessMark;
+use crate::model::format::{self, FormatError, VersionedContent};
+
+const HEARTBEAT_FILE: &str = "spc-lock.json";
+/// Bytes of the archive that a heartbeat is read from; one that spc wrote has a tenth of that.
+const LARGEST_HEARTBEAT: usize = 64 << 10;
+
+/// What the owner writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// `user@machine`.
+    pub who: String,
+    pub run: String,
+    /// RFC 3339.
+    pub since: String,
+    pub beat: u64,
+    /// Its process; version 0.1.0 doesn't write it, and not every system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessMark>,
+}
+
+/// Why it can't be read who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HeartbeatError {
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    #[error("it is larger than {} KiB", LARGEST_HEARTBEAT >> 10)]
+    TooLarge,
+    /// The engine's own words.
+    #[error("the engine does not give it out: {0}")]
+    Engine(String),
+}
+
+impl HeartbeatError {
+    /// Whether a newer spc took the lock.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Format(error) if error.is_newer())
+    }
+}
+
+/// Writes `holder` into the lock `id`.
+pub(super) async fn write_holder(
+    engine: &dyn Engine,
+    id: &str,
+    holder: &Holder,
+) -> crate::engine::Result<()> {
+    let text =
+        serde_json::to_vec(&VersionedContent::new(format::HEARTBEAT, holder)).unwrap_or_default();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(text.len() as u64);
+    header.set_mode(0o444);
+    header.set_mtime(0);
+    let mut archive = tar::Builder::new(Vec::new());
+    let packed = archive
+        .append_data(&mut header, HEARTBEAT_FILE, text.as_slice())
+        .and_then(|()| archive.into_inner());
+    let packed =
+        packed.map_err(|error| EngineError::new(EngineErrorKind::Failed, error.to_string()))?;
+    engine.container_upload(id, "/", packed.into()).await
+}
+
+/// What the owner wrote; nothing where it took the lock a moment ago and has not written yet, or
+/// its writing was lost.
+pub(super) async fn read_holder(
+    engine: &dyn Engine,
+    id: &str,
+) -> Result<Option<Holder>, HeartbeatError> {
+    match download_heartbeat(engine, id).await? {
+        // Zeros are what some file systems leave of a file after a power cut.
+        Some(text) if text.iter().any(|byte| *byte != 0) => {
+            Ok(Some(format::read_json(&text, format::HEARTBEAT)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn download_heartbeat(
+    engine: &dyn Engine,
+    id: &str,
+) -> Result<Option<Vec<u8>>, HeartbeatError> {
+    let failed = |error: EngineError| HeartbeatError::Engine(error.to_string());
+    let mut stream = match engine.container_download(id, &format!("/{HEARTBEAT_FILE}")).await {
+        Ok(stream) => stream,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        }
+        if bytes.len() > LARGEST_HEARTBEAT {
+            return Err(HeartbeatError::TooLarge);
+        }
+    }
+    Ok(Some(unpacked(&bytes).ok_or(FormatError::Garbage)?))
+}
+
+/// The content of the file that is alone in an archive.
+fn unpacked(archive: &[u8]) -> Option<Vec<u8>> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entry = archive.entries().ok()?.next()?.ok()?;
+    let mut text = Vec::new();
+    entry.read_to_end(&mut text).ok()?;
+    entry.header().entry_type().is_file().then_some(text)
+}
