@@ -56,6 +56,7 @@ fn run(
     function: &FnPtr,
 ) -> Result<Dynamic, Box<EvalAltResult>> {
     let context = stack.context.clone();
+    Record::check(&context, &stack.name)?;
     let nested = context.script.held_lock(&stack.name).is_some();
     if !nested {
         let lock = finish(&context, async {

@@ -1,4 +1,4 @@
-//! What the owner of a lock writes into it, again and again, and how others read it.
+//! The heartbeat: the owner of a lock writes it again and again, and other runs read it.
 
 use std::io::Read;
 
@@ -10,10 +10,10 @@ use crate::host::ProcessMark;
 use crate::model::format::{self, FormatError, VersionedContent};
 
 const HEARTBEAT_FILE: &str = "spc-lock.json";
-/// Bytes of the archive that a heartbeat is read from; one that spc wrote has a tenth of that.
+/// The most bytes of the archive with a heartbeat. One that spc wrote has a tenth of this.
 const LARGEST_HEARTBEAT: usize = 64 << 10;
 
-/// What the owner writes.
+/// The content that the owner writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// `user@machine`.
@@ -22,12 +22,12 @@ pub struct Holder {
     /// RFC 3339.
     pub since: String,
     pub beat: u64,
-    /// Its process; version 0.1.0 doesn't write it, and not every system tells.
+    /// Its process. Version 0.1.0 doesn't write this, and not every system provides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessMark>,
 }
 
-/// Why it can't be read who holds a lock.
+/// The reason why the holder of a lock can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeartbeatError {
     #[error("{0}")]
@@ -67,14 +67,14 @@ pub(super) async fn write_holder(
     engine.container_upload(id, "/", packed.into()).await
 }
 
-/// What the owner wrote; nothing where it took the lock a moment ago and has not written yet, or
+/// Reads what the owner wrote. `None` if it took the lock a moment ago and has not written yet, or if
 /// its writing was lost.
 pub(super) async fn read_holder(
     engine: &dyn Engine,
     id: &str,
 ) -> Result<Option<Holder>, HeartbeatError> {
     match download_heartbeat(engine, id).await? {
-        // Zeros are what some file systems leave of a file after a power cut.
+        // After a power cut some file systems leave a file of zeros.
         Some(text) if text.iter().any(|byte| *byte != 0) => {
             Ok(Some(format::read_json(&text, format::HEARTBEAT)?))
         }
@@ -106,7 +106,7 @@ async fn download_heartbeat(
     Ok(Some(unpacked(&bytes).ok_or(FormatError::Garbage)?))
 }
 
-/// The content of the file that is alone in an archive.
+/// The content of the only file in an archive.
 fn unpacked(archive: &[u8]) -> Option<Vec<u8>> {
     let mut archive = tar::Archive::new(archive);
     let mut entry = archive.entries().ok()?.next()?.ok()?;

@@ -1,4 +1,5 @@
-//! A file of `.spc/` as it is read: what is there, nothing, or why that can't be told.
+//! Reads a file of `.spc/`: its content, or nothing if it does not exist, or the reason why it can't
+//! be read.
 
 use std::fmt;
 use std::path::Path;
@@ -10,15 +11,15 @@ use crate::model::format::{FormatError, USE_NEWER};
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 
-/// Permission bits of every record: they are for the owner's eyes alone, as `.env` is.
+/// Permission bits of every record. Only the owner can read it, as with `.env`.
 pub const RECORD_MODE: u32 = 0o600;
 
-/// Why a record can't be used.
+/// The reason why a record can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordError {
-    /// It is there, or may be, and can't be read.
+    /// It exists, or may exist, and can't be read.
     Unreadable { kind: HostErrorKind, why: String },
-    /// It is not what this spc reads.
+    /// This spc does not understand the content.
     Content(FormatError),
 }
 
@@ -42,8 +43,8 @@ impl RecordError {
         Self::Unreadable { kind: error.kind, why: error.why_unread(path).to_owned() }
     }
 
-    /// The failure where `what` is remembered in that file. `otherwise`: what can be done where no
-    /// newer spc wrote it.
+    /// The failure about `what`, which that file contains. `otherwise`: the next step if no newer spc
+    /// wrote the file.
     pub(super) fn failure(&self, what: &str, path: &Path, otherwise: &str) -> Failure {
         let message = format!("{what} can't be read from \"{}\": {self}", path.display());
         let (kind, hint) = match self {
@@ -62,8 +63,8 @@ impl RecordError {
     }
 }
 
-/// The content of the record `path` in `.spc`, which is `folder`; nothing only where there is no
-/// such file.
+/// The content of the record `path` in `.spc`, which is `folder`. `None` only if there is no such
+/// file.
 pub(super) fn read(
     host: &dyn Host,
     folder: &CheckedPath,
@@ -84,8 +85,8 @@ pub(super) fn read(
     }
 }
 
-/// What stands in the place of a folder on the way from `.spc` to a file in it: the system calls a
-/// file below it missing, and nothing can be written there.
+/// Finds what is in the place of a folder on the way from `.spc` to a file in it. The system reports
+/// a file below it as missing, and nothing can be written there.
 fn not_a_folder(host: &dyn Host, folder: &CheckedPath, path: &CheckedPath) -> Option<CheckedPath> {
     std::iter::successors(path.parent(), CheckedPath::parent)
         .take_while(|at| at.as_path().starts_with(folder.as_path()))

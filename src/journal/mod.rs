@@ -16,6 +16,8 @@ use crate::policy::{CheckedPath, Policy};
 
 /// The number of journals that are kept.
 const RUNS_KEPT: usize = 50;
+/// Permission bits of a journal: what containers wrote is for the owner's eyes alone.
+const MODE: u32 = 0o600;
 
 /// Writes the journal of one run. The file is created at the first verb that has something to do,
 /// or at the first step outside of a verb, so a run that does nothing leaves no journal.
@@ -43,7 +45,7 @@ impl Journal {
         if let JournalState::NotBegun = state {
             let path = begin(&*self.host, &self.policy, &self.run)?;
             let first = serde_json::json!({ "format": format::JOURNAL, "run": self.run });
-            self.host.append(&path, format!("{first}\n").as_bytes())?;
+            self.host.write(&path, format!("{first}\n").as_bytes(), Some(MODE))?;
             *state = JournalState::At(path);
         }
         let JournalState::At(path) = state else { return Ok(()) };

@@ -125,3 +125,13 @@ fn a_symlink_to_the_journals_is_not_followed_and_the_others_say_once_that_nothin
     assert_eq!((first, second), (&started(), &started()));
     assert!(text.starts_with("The run is not recorded: "), "{text}");
 }
+
+#[test]
+fn a_journal_is_for_the_owners_eyes_alone() {
+    let run = run(|host| host);
+    run.events.event(&started());
+    run.events.event(&log("more"));
+    assert_eq!(lines(&run).len(), 3);
+    let path = CheckedPath::root_itself("/project").join(".spc/runs/one.jsonl");
+    assert_eq!(run.host.info(&path).unwrap().mode & 0o777, 0o600);
+}

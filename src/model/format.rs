@@ -39,7 +39,7 @@ pub enum FormatError {
     Garbage,
     #[error("it is not what spc wrote there: the key \"{0}\" is in it twice")]
     RepeatedKey(String),
-    /// What is in the place of the version.
+    /// The value in the place of the version.
     #[error("it is not what spc wrote there: its format is {0}, and not a whole number from 1 on")]
     NoVersion(String),
 }
@@ -66,7 +66,7 @@ impl<'a, T: Serialize> VersionedContent<'a, T> {
     }
 }
 
-/// A JSON object in which no key stands twice.
+/// Parses a JSON object in which no key is repeated.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, FormatError> {
     match strict_json::parse(bytes) {
         Ok(Value::Object(object)) => Ok(object),
@@ -81,7 +81,7 @@ pub fn version_of(object: &Map<String, Value>, newest: u32) -> Result<u32, Forma
         None => Ok(1),
         Some(value) => match (value.as_u64(), value.as_f64()) {
             (Some(version), _) if version > 0 => known(version, newest),
-            // A whole number that is too large for one is read as a fraction.
+            // The parser turns a whole number that is too large into a fraction.
             (None, Some(number)) if number >= MORE_THAN_ANY => Err(too_large(newest)),
             _ => Err(FormatError::NoVersion(shown(value))),
         },
@@ -122,7 +122,7 @@ fn known(version: u64, newest: u32) -> Result<u32, FormatError> {
     }
 }
 
-/// Characters of a value that is no version, as an error shows it.
+/// The most characters of a value that an error shows.
 const SHOWN: usize = 40;
 
 fn shown(value: &Value) -> String {
@@ -170,7 +170,7 @@ mod tests {
             ("18446744073709551616", "above 18446744073709551615"),
             ("99999999999999999999999999", "above 18446744073709551615"),
         ] {
-            // Whatever else is in it.
+            // Other content does not matter.
             assert_eq!(read(&format!(r#"{{"format": {version}}}"#)), Err(newer(named)));
         }
         for text in ["", "{", "[]", "null", "3", "{}", r#"{"count": "3"}"#] {

@@ -1,5 +1,5 @@
-//! JSON in which no key stands twice: a reader that takes the last one would go by a half of what
-//! is written.
+//! Parses JSON and rejects a key that is in a map twice. A reader that takes the last value would
+//! ignore half of the text.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Why a text is not read.
+/// The reason why a text is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StrictJsonError {
     Syntax,
-    /// The key that stands twice in one map.
+    /// The key that is twice in one map.
     RepeatedKey(String),
 }
 
-/// The value of a text that is JSON and nothing after it.
+/// Parses a text that is JSON with nothing after it.
 pub fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
     let repeated = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
@@ -28,7 +28,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, StrictJsonError> {
     })
 }
 
-/// Reads a value; notes the key that ended it.
+/// Reads a value, and notes the key that was repeated.
 #[derive(Clone, Copy)]
 struct StrictValue<'a> {
     repeated: &'a RefCell<Option<String>>,
