@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rhai::plugin::{Dynamic, Engine, ImmutableString, export_module};
 
-use super::Raw;
 use super::record::no_fields;
+use super::{Raw, comparisons};
 use crate::model::Failure;
 use crate::model::time::{LONGEST, TOO_LONG, format_duration};
 use crate::value::options::duration_of;
@@ -35,6 +35,7 @@ pub(super) fn register_order<T>(engine: &mut Engine, read: fn(&Dynamic) -> Resul
 where
     T: Ord + Clone + Send + Sync + 'static,
 {
+    comparisons::against_numbers::<T>(engine);
     for (operator, holds) in ORDER {
         engine.register_fn(operator, move |left: T, right: T| holds(left.cmp(&right)));
         engine.register_fn(operator, move |left: T, right: ImmutableString| -> Raw<bool> {

@@ -71,7 +71,7 @@ impl File {
 
 /// The content of a text file.
 pub(super) fn read(context: &Context, path: &str) -> Result<String, Failure> {
-    let bytes = context.host.read(&paths::to_read(context, path)?)?;
+    let bytes = paths::read(context, path)?;
     String::from_utf8(bytes.into()).map_err(|_| {
         Failure::usage(format!("The file \"{path}\" is no text (UTF-8)"))
             .hint("fs::file(path) hands it on as it is, fs::copy copies it")

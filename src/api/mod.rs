@@ -24,7 +24,7 @@
 //! - [`fs`], [`http`], [`sh`], [`certificate`]: the machine where spc runs
 //! - [`confirm`], [`log`], [`table`]: questions and messages for a person
 //!
-//! Values: [`answer`], [`bytes`], [`duration`], [`time`], [`json`], [`yaml`], [`text`], [`merge`],
+//! Values: [`answer`], [`bytes`], [`comparisons`], [`duration`], [`time`], [`json`], [`yaml`], [`text`], [`merge`],
 //! [`record`], [`sorting`], [`printing`], [`growth`].
 
 #![allow(
@@ -60,6 +60,7 @@ pub mod args;
 mod assume_option;
 pub mod bytes;
 pub mod certificate;
+mod comparisons;
 pub mod compose;
 pub mod confirm;
 pub mod container;
@@ -135,6 +136,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     // Functions for all types come first. Functions that others define for types of their own come
     // later.
     growth::register,
+    comparisons::register,
     args::register,
     compose::register,
     container::register,

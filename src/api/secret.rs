@@ -73,7 +73,7 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
         return read(context, name, &path);
     }
     let fix = format!(
-        "write it to {path}, or declare it in a description before this line: a description can't use a secret of its own here"
+        "write its value to {path}, or declare it under \"secrets\" of a stack that is described before this line"
     );
     Err(Failure::new(Kind::NotFound, format!("There is no secret \"{name}\"")).hint(match nearest(
         name,
@@ -351,7 +351,7 @@ mod tests {
         let hint = trial.fails(r#"secret("other")"#).hint.unwrap();
         assert!(
             hint.starts_with(
-                "write it to secrets/other, or declare it in a description before this line"
+                "write its value to secrets/other, or declare it under \"secrets\" of a stack"
             ),
             "{hint}"
         );

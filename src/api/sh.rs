@@ -82,7 +82,7 @@ impl Request {
 /// A text, with revealed secrets, or a file's content. Only the command reads it.
 fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes, Failure> {
     if let Some(file) = value.read_lock::<File>() {
-        return Ok(context.host.read(&paths::to_read(context, file.name())?)?);
+        return paths::read(context, file.name());
     }
     match text(value) {
         Some(text) => Ok(context.secrets.reveal(&text).into()),

@@ -86,50 +86,57 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
     let (message, hint) = match error.kind {
         EngineErrorKind::Denied => (
             format!(
-                "The image \"{image}\" {pulled}: the registry \"{registry}\" gives you no access to it: {}",
-                error.message
+                "The image \"{image}\" {pulled}: the registry \"{registry}\" denies access to it"
             ),
             format!("log in with `docker login {registry}`, then run the same again"),
         ),
         // For an image of someone else, a registry gives a stranger no other answer.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
             format!(
-                "There is no image \"{image}\" {here}in its registry, or you have no access to it: {}",
-                error.message
+                "There is no image \"{image}\" {here}in the registry \"{registry}\", or it is private"
             ),
             format!("check its name; if it is right, log in with `docker login {registry}`"),
         ),
         EngineErrorKind::NotFound => (
-            format!("There is no image \"{image}\" {here}in its registry: {}", error.message),
+            format!("There is no image \"{image}\" {here}in the registry \"{registry}\""),
             "check its name and its tag; without a registry, build or import it".to_owned(),
         ),
         EngineErrorKind::Failed | EngineErrorKind::Server => {
-            let is_away = says(&[
-                "dial tcp",
-                "no such host",
-                "connection refused",
-                "i/o timeout",
-                "deadline exceeded",
-                "server gave http",
-            ]);
-            let away = if is_away {
-                format!("the registry \"{registry}\" is not reachable: ")
-            } else {
-                String::new()
+            let reason = match unreachable(&words) {
+                Some(reason) => format!("the registry \"{registry}\" is not reachable ({reason})"),
+                None => error.message.clone(),
             };
             (
-                format!("The image \"{image}\" {pulled}: {away}{}", error.message),
+                format!("The image \"{image}\" {pulled}: {reason}"),
                 "check its name and the connection to the registry; without a registry, build or import it".to_owned(),
             )
         }
         _ => return of_engine(error, &format!("pull the image \"{image}\"")),
     };
+    let said = if message.contains(&error.message) { String::new() } else { error.message };
     let hint = match error.hint {
         Some(hint) => hint,
         None if is_here => format!("{hint}; `up` takes the one that the engine has"),
         None => hint,
     };
-    Failure::new(Kind::Image, message).hint(hint).field("image", image.to_owned())
+    Failure::new(Kind::Image, message)
+        .hint(hint)
+        .field("image", image.to_owned())
+        .detail("the engine's own words", said)
+}
+
+/// Why a registry can't be reached, if the engine's words, in lower case, say that it can't.
+fn unreachable(words: &str) -> Option<&'static str> {
+    const REASONS: &[(&str, &str)] = &[
+        ("no such host", "its name can't be resolved"),
+        ("server misbehaving", "its name can't be resolved"),
+        ("connection refused", "connection refused"),
+        ("i/o timeout", "it does not answer in time"),
+        ("deadline exceeded", "it does not answer in time"),
+        ("server gave http", "it answers without TLS"),
+        ("dial tcp", "no connection to it"),
+    ];
+    REASONS.iter().find(|(part, _)| words.contains(part)).map(|(_, reason)| *reason)
 }
 
 /// The total of all layers of a pull.

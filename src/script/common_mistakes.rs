@@ -4,6 +4,7 @@
 use rhai::{LexError, ParseErrorType, Position};
 
 use super::delimiters::{Bracket, Scan, scan};
+use super::foreign_syntax;
 use crate::model::{Failure, position};
 
 /// The mistake behind a syntax error of `text` at `position`, with its own position.
@@ -15,7 +16,8 @@ pub fn find(text: &str, error: &ParseErrorType, position: Position) -> Option<(F
     let scan = scan(text);
     let (failure, place) = quotes_in_quotes(text, &scan, at)
         .or_else(|| missing_hash(text, &scan, at))
-        .or_else(|| unclosed(text, &scan, error, at))?;
+        .or_else(|| unclosed(text, &scan, error, at))
+        .or_else(|| foreign_syntax::find(text, error, at))?;
     Some((failure, place_of(text, place)))
 }
 
@@ -73,16 +75,17 @@ fn unclosed(
         ParseErrorType::UnexpectedEOF => true,
         _ => false,
     };
-    if !wants_closing && !is_end {
-        return None;
-    }
     let byte = |at: usize| text.as_bytes()[at];
     let is_closed = |it: &Bracket| {
         it.close.is_some_and(|close| {
             matches!((byte(it.open), byte(close)), (b'(', b')') | (b'[', b']') | (b'{', b'}'))
         })
     };
-    let open = scan.brackets.iter().rev().find(|it| !is_closed(it))?;
+    let closes_another = scan.brackets.iter().any(|it| it.close == Some(at) && !is_closed(it));
+    if !wants_closing && !is_end && !closes_another {
+        return None;
+    }
+    let open = scan.brackets.iter().rev().filter(|it| it.open < at).find(|it| !is_closed(it))?;
     let lines = Lines::of(text);
     let indented_alike = scan.brackets.iter().filter_map(|it| {
         let close = it.close.filter(|close| it.open > open.open && lines.begins(*close))?;
@@ -147,10 +150,10 @@ impl Lines {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn found(text: &str) -> String {
+    pub(crate) fn found(text: &str) -> String {
         let engine = rhai::Engine::new();
         let rhai::ParseError(kind, place) = engine.compile(text).unwrap_err();
         let place = if place.is_none() { place_of(text, text.trim_end().len()) } else { place };
@@ -202,7 +205,15 @@ mod tests {
                 "fn f() {\n    if true {\n        g(1);\n}\nf();\n",
                 "2:13 Nothing closes this \"{\" | write \"}\" before the \"}\" in line 4",
             ),
+            (
+                "f(\"a\", #{ b: #{\n    c: #{ d: 1 },\n);\n",
+                "1:14 Nothing closes this \"#{\" | write \"}\" before the \")\" in line 3",
+            ),
             ("fn f() {\n    1\n", "1:8 Nothing closes this \"{\" | write \"}\" at its end"),
+            (
+                "f(#{\n    a: 1\n    }\n});\nif b { c() }\nf(\n",
+                "1:2 Nothing closes this \"(\" | write \")\" before the \"}\" in line 4",
+            ),
             ("f(1, 2", "1:2 Nothing closes this \"(\" | write \")\" at its end"),
         ] {
             assert_eq!(found(text), expected, "{text}");
@@ -211,8 +222,7 @@ mod tests {
 
     #[test]
     fn other_errors_are_left_to_the_parser() {
-        for text in
-            ["let a = 1\nlet b = 2;", "let x = (1;\nf(y);", "if a = 1 { f() }", "let 1 = 2;"]
+        for text in ["let a = 1 let b = 2;", "let x = (1;\nf(y);", "if a = 1 { f() }", "let 1 = 2;"]
         {
             assert_eq!(found(text), "none", "{text}");
         }

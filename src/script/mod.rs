@@ -21,6 +21,7 @@ mod common_mistakes;
 pub mod delimiters;
 pub mod engine;
 pub mod errors;
+mod foreign_syntax;
 pub mod function_names;
 pub mod functions;
 pub mod library;

@@ -112,7 +112,7 @@ pub fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorDataRace(..) => Failure::usage("The variable is in use by a call that has not ended").hint(
             "a method holds its variable while it runs: call m(x, || …) in place of x.m(|| …), and return results from parallel functions",
         ),
-        EvalAltResult::ErrorAssignmentToConstant(name, _) => Failure::usage(format!("The constant \"{name}\" can't be changed")),
+        EvalAltResult::ErrorAssignmentToConstant(name, _) => constant(name),
         EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
             let name = name.rsplit('$').next().unwrap_or(name);
             Failure::usage(format!("\"{name}\" would change a constant")).hint("take a copy: let x = CONSTANT;")
@@ -266,11 +266,16 @@ fn describe_function(missing: &MissingName) -> Failure {
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         match arguments.as_slice() {
             [left, right] => {
-                return Failure::usage(format!(
+                let failure = Failure::usage(format!(
                     "\"{name}\" does not work between {} and {}",
                     with_article(left),
                     with_article(right)
                 ));
+                return match (left.as_str(), right.as_str()) {
+                    ("string", "integer" | "float") | ("integer" | "float", "string") => failure
+                        .hint("parse_int and parse_float make a number of a text, `${…}` a text of a number"),
+                    _ => failure,
+                };
             }
             [of] => {
                 return Failure::usage(format!("\"{name}\" does not work on {}", with_article(of)));
@@ -332,6 +337,11 @@ fn outside(what: &str, count: usize, index: i64, parts: &str) -> Failure {
 }
 
 /// A syntax error.
+fn constant(name: &str) -> Failure {
+    Failure::usage(format!("The constant \"{name}\" can't be changed"))
+        .hint(format!("declare it with let: let {name} = …"))
+}
+
 fn describe_parsing(error: &ParseErrorType) -> Failure {
     match error {
         ParseErrorType::VariableUndefined(name) => {
@@ -349,6 +359,7 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
                 format!("take another name, or as the key of a map write it in quotes: \"{word}\"");
             Failure::usage(format!("\"{word}\" is a reserved word")).hint(hint)
         }
+        ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => constant(name),
         ParseErrorType::PropertyExpected => Failure::usage("Here the key of a map is expected"),
         ParseErrorType::UnexpectedEOF => Failure::usage("The script ends before it is complete")
             .hint("is a bracket or a brace not closed?"),

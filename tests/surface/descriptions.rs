@@ -76,6 +76,8 @@ fn a_value_of_the_wrong_type_is_named_with_what_it_has_to_be() {
               |
             1 | stack("spc", #{ services: #{ db: #{ image: 15 } } });
               |                                            ^^
+              |
+              = help: write it in quotes: "15"
             "#,
         )
         .run();

@@ -184,13 +184,14 @@ fn an_error_in_a_module_is_shown_in_the_module_with_the_import_that_led_there() 
         .code(2)
         .stderr(
             r#"
-            error: Expecting ";" to terminate this statement
-             --> scripts/stack.rhai:3:5
+            error: A ";" is missing at the end of this line
+             --> scripts/stack.rhai:2:14
               |
-            3 |     x
-              |     ^
+            2 |     let x = 1
+              |              ^
               |
               = called from: scripts/a.rhai:1:8, in the call of "import"
+              = help: write ";" at the end of line 2
             "#,
         )
         .run();

@@ -169,7 +169,7 @@ fn a_secret_that_is_not_there_says_where_it_could_be() {
             1 | secret("db_password");
               | ^^^^^^
               |
-              = help: write it to secrets/db_password, or declare it in a description before this line: a description can't use a secret of its own here
+              = help: write its value to secrets/db_password, or declare it under "secrets" of a stack that is described before this line
             "#,
         )
         .run();

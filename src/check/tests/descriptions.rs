@@ -30,7 +30,7 @@ describe(#{ prod: true, image: "x", c: 1 });
             "5:30 wrong-value: \"restart\" can't be \"sometimes\" | there is: no, always, unless-stopped, on-failure, on-failure:TIMES",
             "6:33 unknown-key: Unknown key \"scael\" in \"services.web\" | did you mean \"scale\"?",
             "8:9 unknown-key: Unknown key \"netwroks\" | did you mean \"networks\"?",
-            "10:50 wrong-value: \"99999:1\" is not a port | write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"",
+            "10:50 wrong-value: \"99999:1\" is not a port: 99999 is too large | ports are numbers from 1 to 65535",
             "10:82 wrong-value: \"x\" is not a port | write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"",
             "11:91 wrong-value: \"services.web.stop_grace_period\" needs a unit | write \"5s\" for seconds",
             "11:113 wrong-value: \"services.web.environment.A\" has to be a string, a number or a truth value, but it is a list",

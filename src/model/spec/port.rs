@@ -42,6 +42,14 @@ impl Port {
 
     fn short(field: &Field<'_>, text: &str) -> Result<Vec<Self>, Failure> {
         let wrong = || {
+            let too_large = text
+                .split(|c: char| !c.is_ascii_digit() && c != '.')
+                .find(|number| number.parse().is_ok_and(|number: u64| number > u16::MAX.into()));
+            if let Some(number) = too_large {
+                return field
+                    .fail(format!("\"{text}\" is not a port: {number} is too large"))
+                    .hint("ports are numbers from 1 to 65535");
+            }
             field
                 .fail(format!("\"{text}\" is not a port"))
                 .hint("write \"HOST:CONTAINER\", \"IP:HOST:CONTAINER\" or \"CONTAINER\"; a range is \"8000-8003\"")

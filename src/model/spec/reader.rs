@@ -74,11 +74,20 @@ impl<'a> Field<'a> {
     /// A failure about a value of the wrong type; `wanted`: `a map`, `a string or a list of
     /// strings`.
     pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
-        self.fail(format!(
+        let failure = self.fail(format!(
             "\"{}{WRONG_TYPE}{wanted}, but it is {}",
             self.name(),
             describe(self.value)
-        ))
+        ));
+        match self.value {
+            Value::String(_) | Value::Number(_) if wanted == "a list" => {
+                failure.hint(format!("write [{}]", self.value))
+            }
+            Value::Number(number) if wanted == "a string" => {
+                failure.hint(format!("write it in quotes: \"{number}\""))
+            }
+            _ => failure,
+        }
     }
 
     fn child(&self, key: impl Into<String>, value: &'a Value) -> Self {

@@ -16,6 +16,13 @@ const ERRORS: &[(&str, &str)] = &[
     ("\"x\".trimmed(5)", "There is no function trimmed(string, integer)"),
     ("json::nothing(1)", "There is no function json::nothing(integer)"),
     ("\"x\" * [1]", "\"*\" does not work between a string and a list"),
+    ("\"8080\" > 1024", "\">\" does not work between a string and an integer"),
+    ("1024 <= \"8080\"", "\"<=\" does not work between an integer and a string"),
+    ("() > 1.5", "\">\" does not work between nothing and a float"),
+    ("true >= 1", "\">=\" does not work between a bool and an integer"),
+    ("[1] < 2", "\"<\" does not work between a list and an integer"),
+    ("#{} < 'a'", "\"<\" does not work between a map and a character"),
+    ("duration(\"5s\") > 5", "\">\" does not work between a duration and an integer"),
     ("-\"x\"", "\"-\" does not work on a string"),
     ("let x = 5; x.name", "An integer has no field \"name\""),
     ("let x = 5; x.name = 1;", "The field \"name\" of an integer can't be set"),
@@ -157,5 +164,24 @@ fn no_value_is_printed_with_the_insides() {
         ),
     ] {
         assert_eq!(value(script), expected, "{script}");
+    }
+}
+
+#[test]
+fn values_of_one_type_and_numbers_of_two_are_compared_and_all_can_be_equal() {
+    for comparison in [
+        "1 < 2",
+        "1 < 2.5",
+        "1.5 <= 2",
+        "\"a\" < \"b\"",
+        "'a' < 'b'",
+        "\"a\" < 'b'",
+        "let n = 1; let f = || n < 2; f.call()",
+        "duration(\"5s\") > \"1s\"",
+        "let d = duration(\"5s\"); let f = || d > duration(\"1s\"); f.call()",
+        "\"8080\" != 8080",
+        "!(() == 1)",
+    ] {
+        assert_eq!(said(comparison), "true", "{comparison}");
     }
 }
