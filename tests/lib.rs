@@ -10,6 +10,7 @@ mod conformance;
 mod docker;
 mod engine;
 mod fuzz;
+mod messages;
 mod readme;
 mod sim;
 mod support;
