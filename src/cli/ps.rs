@@ -1,12 +1,14 @@
 //! `spc ps`: the project's containers.
 
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
 
 use super::CommonOptions;
 use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
 use crate::api::project;
 use crate::apply::verbs;
+use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::observed_state::Container;
@@ -37,12 +39,30 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
         );
         context.events.event(&Event::Log { level: Level::Info, text });
     }
-    let columns =
-        ["name", "service", "state", "health", "status", "ports"].map(str::to_owned).to_vec();
-    let rows = observed.containers.iter().map(row).collect();
-    let table = Table::new(rows, Some(columns)).map_err(plain)?;
-    session.terminal.out(&table.text(session.terminal.width(), &|text| session.secrets.mask(text)));
+    let rows: Vec<_> = observed.containers.iter().map(row).collect();
+    let text = fitted(&rows, session.terminal.width(), &|text| session.secrets.mask(text));
+    session.terminal.out(&text.map_err(plain)?);
     Ok(())
+}
+
+/// The table. If it is wider than the terminal, ports are left out first, then what the rest of a row
+/// says too. Names stay whole: they are what the next command needs.
+fn fitted(
+    rows: &[Map<String, Value>],
+    width: Option<usize>,
+    mask: &dyn Fn(&str) -> String,
+) -> Result<String, Failure> {
+    let mut columns = vec!["name", "service", "state", "health", "status", "ports"];
+    let left_out = ["ports", "status", "health"];
+    let mut left_out = left_out.iter();
+    loop {
+        let shown = columns.iter().map(|column| (*column).to_owned()).collect();
+        let text = Table::new(rows.to_vec(), Some(shown))?.text(None, mask);
+        let widest = text.lines().map(UnicodeWidthStr::width).max().unwrap_or(0);
+        let next = if width.is_none_or(|width| widest <= width) { None } else { left_out.next() };
+        let Some(next) = next else { return Ok(text) };
+        columns.retain(|column| column != next);
+    }
 }
 
 fn row(container: &Container) -> Map<String, Value> {
@@ -78,4 +98,32 @@ fn json(container: &Container) -> Value {
             "host_ip": port.host_ip, "published": port.published, "target": port.target, "protocol": port.protocol,
         })).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_loses_ports_first_and_never_a_name() {
+        let cells = [
+            ("name", "spc-celery-worker-1"),
+            ("service", "celery-worker"),
+            ("state", "running"),
+            ("health", "healthy"),
+            ("status", "Up 2 minutes (healthy)"),
+            ("ports", "0.0.0.0:15432->5432/tcp"),
+        ];
+        let row: Map<String, Value> =
+            cells.into_iter().map(|(name, cell)| (name.to_owned(), cell.into())).collect();
+        let heading = |text: &str| text.lines().next().unwrap().split_whitespace().count();
+        let shown = |width| fitted(std::slice::from_ref(&row), width, &str::to_owned).unwrap();
+        for (width, columns) in
+            [(None, 6), (Some(120), 6), (Some(90), 5), (Some(62), 4), (Some(50), 3), (Some(20), 3)]
+        {
+            let text = shown(width);
+            assert_eq!(heading(&text), columns, "{width:?}: {text}");
+            assert!(text.contains("spc-celery-worker-1   celery-worker"), "{width:?}: {text}");
+        }
+    }
 }
