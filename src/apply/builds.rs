@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::execute::progress_of;
 use super::images::{self, ImageBuild};
 use super::preflight::in_build;
 use super::{OnProgress, VerbContext};
@@ -89,9 +90,7 @@ pub async fn reported<T>(
     events.event(&Event::StepStarted { label: label.clone(), cause: None });
     // An interrupt drops the work; that is reported too.
     let dropped = InterruptNotice { events, label: Some(label.clone()) };
-    let result =
-        work(&|standing| events.event(&Event::StepProgress { label: label.clone(), standing }))
-            .await;
+    let result = work(&progress_of(events, label.clone())).await;
     dropped.disarm();
     events.event(&match &result {
         Ok(_) => Event::StepDone { label, elapsed: ctx.host.monotonic().saturating_sub(begun) },

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::RunState;
@@ -17,10 +18,11 @@ use super::patience::spoken_of;
 use super::readiness::{self, WaitTarget};
 use super::running_commands::end_left;
 use super::scheduler::Scheduler;
-use crate::model::event::{Detail, Event, Level, StepStatus};
+use crate::model::event::{Detail, Event, Level, Sink, StepStatus};
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Step, StepId, WaitCondition};
 use crate::model::spec::Service;
+use crate::model::step::StepLabel;
 use crate::model::time::elapsed;
 use crate::model::{Failure, Kind};
 
@@ -420,10 +422,7 @@ async fn one_step(
     let begun = ctx.host.monotonic();
     let label = step.label(id);
     ctx.events.event(&Event::StepStarted { label: label.clone(), cause: step.cause.clone() });
-    let report = {
-        let label = label.clone();
-        move |standing| ctx.events.event(&Event::StepProgress { label: label.clone(), standing })
-    };
+    let report = progress_of(&*ctx.events, label.clone());
     let work = execution.perform(
         container_events,
         run_state,
@@ -451,4 +450,20 @@ async fn one_step(
         Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
     });
     result
+}
+
+/// Reports the progress of a step. The same status twice in a row is reported once.
+pub(super) fn progress_of(
+    events: &dyn Sink,
+    label: StepLabel,
+) -> impl Fn(StepStatus) + Send + Sync + use<'_> {
+    let last = Mutex::new(None);
+    move |standing| {
+        let mut last = last.lock();
+        if last.as_ref() != Some(&standing) {
+            *last = Some(standing.clone());
+            drop(last);
+            events.event(&Event::StepProgress { label: label.clone(), standing });
+        }
+    }
 }

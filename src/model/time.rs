@@ -93,15 +93,17 @@ pub fn in_milliseconds(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An elapsed time for people: `12 ms`, `3.4 s`, `2 m 05 s`.
+/// An elapsed time for people: `12 ms`, `3.4 s`, `2 m 05 s`, `1 h 02 m`.
 pub fn elapsed(time: Duration) -> String {
     let millis = time.as_millis();
     if millis < 1000 {
         format!("{millis} ms")
     } else if millis < 60_000 {
         format!("{:.1} s", time.as_secs_f64())
-    } else {
+    } else if millis < 3_600_000 {
         format!("{} m {:02} s", millis / 60_000, millis % 60_000 / 1000)
+    } else {
+        format!("{} h {:02} m", millis / 3_600_000, millis % 3_600_000 / 60_000)
     }
 }
 
@@ -143,6 +145,21 @@ mod tests {
                 parse_duration(long),
                 Err(format!("\"{long}\" is too long: a duration is at most 2562047h"))
             );
+        }
+    }
+
+    #[test]
+    fn an_elapsed_time_has_at_most_two_units() {
+        for (millis, shown) in [
+            (0, "0 ms"),
+            (656, "656 ms"),
+            (3_400, "3.4 s"),
+            (125_000, "2 m 05 s"),
+            (3_599_999, "59 m 59 s"),
+            (3_600_000, "1 h 00 m"),
+            (93_780_000, "26 h 03 m"),
+        ] {
+            assert_eq!(elapsed(Duration::from_millis(millis)), shown);
         }
     }
 

@@ -13,7 +13,10 @@ fn swept(runbook: &str, options: &[&str]) -> SpcOutput {
         .args(options.iter().copied())
         .output();
     for text in [&mut ended.stdout, &mut ended.stderr] {
-        *text = Regex::new(r"\(\d+\.\d s\)").unwrap().replace_all(text, "([took])").into_owned();
+        *text = Regex::new(r"\(\d+(\.\d s| ms| m \d\d s)\)")
+            .unwrap()
+            .replace_all(text, "([took])")
+            .into_owned();
     }
     ended
 }

@@ -106,7 +106,7 @@ impl Row {
             self.cause = Some(cause.clone());
         }
         let (_, _, lines) = words(label.action);
-        if lines == Lines::Detail && self.phase != Phase::Waiting {
+        if lines == Lines::Detail && !delivers(label.action) && self.phase != Phase::Waiting {
             return;
         }
         let goes_on = match label.action {
@@ -119,7 +119,11 @@ impl Row {
         self.took = None;
         self.phase = Phase::Moving;
         doing(label.action).clone_into(&mut self.word);
-        self.text = if is_image(label.action) { name(label) } else { self.cause_text() };
+        self.text = if is_image(label.action) || label.service.is_none() && !is_shared(label) {
+            name(label)
+        } else {
+            self.cause_text()
+        };
         self.log.clear();
     }
 
@@ -151,11 +155,11 @@ impl Row {
     pub fn is_done(&mut self, label: &StepLabel, elapsed: Duration, now: Duration) {
         self.stops_running(label);
         let (_, done, lines) = words(label.action);
-        if lines == Lines::Detail {
+        if lines == Lines::Detail && !delivers(label.action) {
             return;
         }
         let (waited, shared) = (label.action.waits(), is_shared(label));
-        if waited || shared {
+        if waited || shared || label.service.is_none() {
             self.objects.insert(name(label));
         } else if is_image(label.action) {
             self.before.push(format!("{done} in {}", time::elapsed(elapsed)));
@@ -196,7 +200,7 @@ impl Row {
             return name(label);
         }
         let mut parts = Vec::new();
-        if is_shared(label) {
+        if is_shared(label) || label.service.is_none() {
             parts.extend(self.objects.iter().cloned());
         } else if self.objects.len() > 1 {
             parts.push(format!("{} containers", self.objects.len()));
@@ -262,6 +266,12 @@ impl Row {
 /// Networks and volumes belong to the stack, even if a service is the first to need them.
 pub fn is_shared(label: &StepLabel) -> bool {
     label.object.kind.is_shared()
+}
+
+/// Whether files are put into a container before it starts. That may take a while, and is not worth
+/// a line of its own.
+const fn delivers(action: ActionKind) -> bool {
+    matches!(action, ActionKind::DeliverConfigs | ActionKind::DeliverSecrets)
 }
 
 /// Whether the line contains the image's name.

@@ -413,3 +413,39 @@ fn what_has_no_row_is_said_by_a_line() {
     }
     assert!(board.is_empty() && !board.is_active());
 }
+
+#[test]
+fn configs_and_secrets_are_shown_while_they_are_delivered() {
+    let stage = BoardFixture::up(&["db"], &[])
+        .does(container("db", "create"), 20)
+        .started(container("db", "deliver secrets to"))
+        .after(1_500);
+    assert!(
+        stage.drawn(USUAL).starts_with("db          secrets        1.5 s\n"),
+        "{}",
+        stage.drawn(USUAL)
+    );
+    let stage =
+        stage.done(container("db", "deliver secrets to"), 1_500).does(container("db", "start"), 90);
+    assert!(stage.drawn(USUAL).starts_with("db          started"), "{}", stage.drawn(USUAL));
+}
+
+#[test]
+fn containers_without_a_described_service_are_named() {
+    let orphan = |name: &str| StepLabel {
+        service: None,
+        ..label("", "remove", &format!("container spc-{name}-1"))
+    };
+    let stage = BoardFixture::up(&[], &[]).started(orphan("old")).after(30);
+    assert!(
+        stage.drawn(USUAL).starts_with("container   removing       0.0 s  spc-old-1\n"),
+        "{}",
+        stage.drawn(USUAL)
+    );
+    let stage = stage.done(orphan("old"), 30).does(orphan("older"), 20);
+    assert!(
+        stage.drawn(USUAL).lines().next().unwrap().ends_with("spc-old-1, spc-older-1"),
+        "{}",
+        stage.drawn(USUAL)
+    );
+}
