@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use crate::model::Kind;
     use crate::model::diagnostic::{Diagnostic, Severity, Source, SourceSpan};
-    use crate::model::failure::Detail;
+    use crate::model::failure::{Detail, sentence};
     use crate::model::step::{ActionKind, Object, StepLabel};
     use crate::model::texts::tests as samples;
     use parking_lot::Mutex;
@@ -186,6 +186,20 @@ mod tests {
         let text = format!("{masked:?}");
         assert!(!text.contains("hunter2") && !text.contains("pass"), "{text}");
         assert_eq!(masked.place.unwrap().source.text.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_diagnostic_hides_a_secret_that_is_a_number_and_one_that_was_given_a_capital() {
+        let known = secrets();
+        known.add("pin", "pin token", "48151623");
+        let diagnostic = Diagnostic {
+            message: sentence("hunter2hunter2 is wrong"),
+            fields: [("pin".to_owned(), serde_json::json!([{ "of": 48_151_623 }, 4815]))].into(),
+            ..samples::diagnostic("x")
+        };
+        let masked = Masked::new(diagnostic, &known);
+        assert_eq!(masked.message, "[secret key] is wrong");
+        assert_eq!(masked.fields["pin"], serde_json::json!([{ "of": "[secret pin]" }, 4815]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod encoded;
 mod entities;
 pub mod mask;
 mod spelling;
+mod variants;
 
 use std::collections::BTreeMap;
 

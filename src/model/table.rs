@@ -69,8 +69,8 @@ impl Table {
     /// right-aligned.
     ///
     /// With a `width` (columns of the terminal), cells are shortened with `…` so that each row fits
-    /// into one line. `mask` hides secrets in a cell before it is shortened, because afterwards a
-    /// half of one could not be recognized.
+    /// into one line. `mask` hides secrets in headings and cells before they are shortened or
+    /// written in upper case, because afterwards they could not be recognized.
     pub fn text(&self, width: Option<usize>, mask: &dyn Fn(&str) -> String) -> String {
         if self.columns.is_empty() {
             return "(none)".to_owned();
@@ -82,12 +82,8 @@ impl Table {
             // Trailing spaces of the last column are removed later, so they may exceed the width.
             table.set_width(u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP));
         }
-        let mut header = Row::from(
-            self.columns
-                .iter()
-                .map(|name| name.to_uppercase().replace('_', " "))
-                .collect::<Vec<_>>(),
-        );
+        let mut header =
+            Row::from(self.columns.iter().map(|name| heading(name, mask)).collect::<Vec<_>>());
         header.max_height(1);
         table.set_header(header);
         for row in &self.rows {
@@ -126,6 +122,13 @@ impl Table {
             self.rows.iter().map(|row| &row[column]).filter(|value| !value.is_null()).peekable();
         cells.peek().is_some() && cells.all(Value::is_number)
     }
+}
+
+/// The heading of a column: its key in upper case, or what stands there in the place of a secret.
+fn heading(name: &str, mask: &dyn Fn(&str) -> String) -> String {
+    let masked = mask(name);
+    let shown = if masked == name { name.to_uppercase().replace('_', " ") } else { masked };
+    visible_line(&shown).into_owned()
 }
 
 /// A value as one line of plain text.
@@ -189,6 +192,21 @@ backend   ready         98   http://localhost:8000";
         for line in text.lines() {
             assert!(unicode_width::UnicodeWidthStr::width(line) <= 40, "{line}");
         }
+    }
+
+    #[test]
+    fn a_heading_that_is_a_secret_is_masked_before_it_is_written_in_upper_case() {
+        let rows =
+            json!([{ "hunter2_hunter2": 1, "of_hunter2_hunter2": 2, "n": "hunter2_hunter2" }]);
+        let mask = |text: &str| text.replace("hunter2_hunter2", "[secret key]");
+        for width in [None, Some(20)] {
+            let text = table(rows.clone(), &[]).text(width, &mask);
+            assert!(!text.to_lowercase().contains("hunter"), "{text}");
+        }
+        assert_eq!(
+            table(rows, &[]).text(None, &mask),
+            "[secret key]   N              of_[secret key]\n           1   [secret key]                 2"
+        );
     }
 
     #[test]

@@ -88,7 +88,15 @@ impl Texts for BTreeMap<String, Value> {
 impl Texts for Value {
     fn visit(&mut self, visit: &mut Visit<'_>) {
         match self {
-            Self::Null | Self::Bool(_) | Self::Number(_) => {}
+            Self::Null | Self::Bool(_) => {}
+            // A number whose text changes is that text: a script may have made it of a secret.
+            Self::Number(number) => {
+                let text = number.to_string();
+                let changed = visited(text.clone(), visit);
+                if changed != text {
+                    *self = Self::String(changed);
+                }
+            }
             Self::String(text) => text.visit(visit),
             Self::Array(values) => values.visit(visit),
             Self::Object(fields) => {

@@ -11,16 +11,20 @@
 //! | base64, also for URLs, inside of longer text, wrapped | `cC93IGQ=`, `dXNlcjpwL3cgZA` | from five bytes on everywhere; shorter ones where they stand at the place that their encoding says |
 //! | a line of wrapped base64 or hexadecimal that comes alone | | all but 3 and 5 symbols at most at the break |
 //! | the beginning or end of a value where a text was cut off | `p/w…` | from three characters on |
+//! | as spc itself writes it: with a capital at its beginning, in lower case, on one line | `P/w d` | everywhere |
+//! | characters that nobody sees, as the sign that is shown for them | `p�w` | everywhere |
 //!
 //! A value of several lines is masked as a whole and line by line. The mask doesn't find values of
 //! fewer than [`SHORTEST`] characters, and values that a program changed in another way (reversed,
-//! in upper case, encrypted, compressed, in pieces with other text between them).
+//! all in upper case, encrypted, compressed, in pieces with other text between them).
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::super::visible::is_hidden;
 use super::cut::{ValueSuffixes, marks};
 use super::encoded::{EncodedId, EncodedValue, Piece, Pieces};
 use super::spelling::{EndPositions, first_bytes};
+use super::variants::variants;
 
 /// Shorter values are not masked: masking "1" would hide everything.
 pub const SHORTEST: usize = 3;
@@ -52,6 +56,8 @@ struct Value {
     name: String,
     characters: Vec<char>,
     encodings: Vec<EncodedValue>,
+    /// What spc makes of another value.
+    is_variant: bool,
 }
 
 /// A form of a value that may begin here.
@@ -71,20 +77,26 @@ struct MaskedRange {
 impl Mask {
     /// Adds a value, unless it is too short.
     pub(super) fn add(&mut self, name: &str, text: &str) {
-        self.add_with(name, text, EncodedValue::all(text.as_bytes()));
+        self.add_with(name, text, EncodedValue::all(text.as_bytes()), false);
+        for variant in variants(text) {
+            self.add_with(name, &variant, Vec::new(), true);
+        }
     }
 
     /// Adds a token. Nobody outside has it, so nobody can encode it.
     pub(super) fn add_token(&mut self, name: &str, token: &str) {
-        self.add_with(name, token, Vec::new());
+        self.add_with(name, token, Vec::new(), false);
     }
 
-    fn add_with(&mut self, name: &str, text: &str, encodings: Vec<EncodedValue>) {
+    fn add_with(&mut self, name: &str, text: &str, encodings: Vec<EncodedValue>, is_variant: bool) {
         self.names.insert(name.to_owned());
         let characters: Vec<char> = text.chars().collect();
         if characters.len() < SHORTEST
             || text.trim().is_empty()
-            || self.values.iter().any(|value| value.characters == characters)
+            || self
+                .values
+                .iter()
+                .any(|value| (is_variant || !value.is_variant) && value.characters == characters)
         {
             return;
         }
@@ -92,7 +104,7 @@ impl Mask {
         self.index(index, &characters, &encodings);
         self.pieces.add(index, &encodings);
         self.tails.add(index, &characters, SHORTEST);
-        self.values.push(Value { name: name.to_owned(), characters, encodings });
+        self.values.push(Value { name: name.to_owned(), characters, encodings, is_variant });
     }
 
     fn index(&mut self, index: usize, characters: &[char], encodings: &[EncodedValue]) {
@@ -115,8 +127,10 @@ impl Mask {
                 self.begins(MatchStart::Text(index), first, digits.bytes().next());
             }
         }
-        // Doubled or closed quotes, and escapes that begin with the character itself.
-        if matches!(characters[0], '\'' | '"' | '\\' | '%' | '&' | '=' | '+') {
+        // Doubled or closed quotes, and escapes and signs that begin as the character itself.
+        if matches!(characters[0], '\'' | '"' | '\\' | '%' | '&' | '=' | '+')
+            || is_hidden(characters[0])
+        {
             self.begins(MatchStart::Text(index), plain[0], None);
         }
         for (number, encoded) in encodings.iter().enumerate() {
@@ -227,8 +241,9 @@ impl Mask {
                 Some(MaskedRange { from, to, value: id.0 })
             }
         });
-        // If several end together, the first one counts.
-        found.reduce(|longest, next| if next.to > longest.to { next } else { longest })
+        // If several end together, a value itself counts, otherwise the first one.
+        let rank = |hidden: &MaskedRange| (hidden.to, !self.values[hidden.value].is_variant);
+        found.reduce(|longest, next| if rank(&next) > rank(&longest) { next } else { longest })
     }
 
     fn encoded(&self, (value, number): EncodedId) -> &EncodedValue {

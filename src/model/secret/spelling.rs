@@ -3,6 +3,7 @@
 //! Each character of a secret may have any of these forms, also another form than its neighbour:
 //! encoders leave some characters as they are, and disagree about which.
 
+use super::super::visible::{is_hidden, visible_line};
 use super::entities::entity_names;
 
 /// The positions where forms of one character may end. If there are too many, it keeps the nearest
@@ -103,18 +104,21 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
                 add(ends, text[at..].starts_with(spelling).then_some(at + spelling.len()));
             }
         }
-        // The visible sign of a control character.
-        0xe2 if c < ' ' => {
-            let sign = char::from_u32(u32::from(c) + 0x2400).unwrap_or(c);
-            add(
-                ends,
-                text[at..]
-                    .starts_with(sign.encode_utf8(&mut [0; 4]).as_bytes())
-                    .then_some(at + sign.len_utf8()),
-            );
+        // The visible sign of a character that nobody sees.
+        0xe2 | 0xef => {
+            let sign = shown_as(c);
+            let is_there = sign.is_some_and(|sign| {
+                text[at..].starts_with(sign.encode_utf8(&mut [0; 4]).as_bytes())
+            });
+            add(ends, is_there.then_some(at + 3));
         }
         _ => {}
     }
+}
+
+/// The sign that stands for a character that nobody sees, of three bytes.
+fn shown_as(c: char) -> Option<char> {
+    if is_hidden(c) { visible_line(c.encode_utf8(&mut [0; 4])).chars().next() } else { None }
 }
 
 /// The bytes with which a form of `c` may begin.
@@ -123,8 +127,9 @@ pub(super) fn first_bytes(c: char) -> Vec<u8> {
     match c {
         ' ' => first.push(b'+'),
         '\n' => first.extend([b'\r', 0xe2]),
-        c if c < ' ' => first.push(0xe2),
-        _ => {}
+        c => {
+            first.extend(shown_as(c).map(|sign| sign.encode_utf8(&mut [0; 4]).as_bytes()[0]));
+        }
     }
     first
 }
