@@ -33,10 +33,13 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
     }
     let group = task::current(&context).child_token();
     let first_error: Mutex<Option<Box<EvalAltResult>>> = Mutex::new(None);
-    let jobs = functions.into_iter().map(|function| -> Job<'_, Dynamic> {
+    let branch_of = task::branch().split();
+    let jobs = functions.into_iter().enumerate().map(|(index, function)| -> Job<'_, Dynamic> {
         let (token, context, group, first_error) =
             (group.child_token(), &context, &group, &first_error);
+        let branch = branch_of(index);
         Box::new(move || {
+            task::enter_branch(branch);
             let _entered = task::enter(token);
             // A policy violation ends the task even if the script caught it at the last moment.
             let called = call(call_context, &function);

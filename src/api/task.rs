@@ -9,7 +9,9 @@ use super::context::Context;
 use super::thread_task::token;
 use crate::model::Failure;
 
-pub use super::thread_task::{TaskScope, answering, ending, enter, is_cancelled, may_wait};
+pub use super::thread_task::{
+    Branch, TaskScope, answering, branch, ending, enter, enter_branch, is_cancelled, may_wait,
+};
 
 /// The cancel token of the task on this thread; the run's own if no task was entered.
 pub fn current(context: &Context) -> CancellationToken {

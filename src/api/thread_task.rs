@@ -1,11 +1,43 @@
 //! The task of a thread: its cancel token, and whether it may wait.
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::model::Failure;
 use crate::value::error::{RefusalGuard, refused, set_refusal_aside};
+
+/// Where a task is among those that run side by side: each call of `parallel` that led here, by a
+/// number of its own, and the function in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Branch(Vec<(u64, usize)>);
+
+impl Branch {
+    /// The branches of a call of `parallel` by this one.
+    pub fn split(&self) -> impl Fn(usize) -> Self + use<> {
+        static CALLS: AtomicU64 = AtomicU64::new(0);
+        let (number, before) = (CALLS.fetch_add(1, Ordering::Relaxed), self.0.clone());
+        move |function| Self(before.iter().copied().chain([(number, function)]).collect())
+    }
+
+    /// Whether the two run side by side: what one does says nothing of when the other does
+    /// something.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let fork = self.0.iter().zip(&other.0).find(|(one, other)| one != other);
+        fork.is_some_and(|(one, other)| one.0 == other.0)
+    }
+}
+
+/// The branch of the task on this thread.
+pub fn branch() -> Branch {
+    BRANCH.with_borrow(Clone::clone)
+}
+
+/// Makes `branch` the one of this thread, which does nothing else.
+pub fn enter_branch(branch: Branch) {
+    BRANCH.set(branch);
+}
 
 /// The cancel token of the task on this thread, if one was entered.
 pub fn token() -> Option<CancellationToken> {
@@ -13,6 +45,7 @@ pub fn token() -> Option<CancellationToken> {
 }
 
 thread_local! {
+    static BRANCH: RefCell<Branch> = const { RefCell::new(Branch(Vec::new())) };
     static ANSWERS: Cell<bool> = const { Cell::new(false) };
     static TOKEN: RefCell<Option<CancellationToken>> = const { RefCell::new(None) };
 }

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::host::memory::LARGEST_VALUE;
 use crate::host::sim::executor::SimTaskExecutor;
-use crate::model::names::{compose_label, locked_project};
+use crate::model::names::{compose_label, is_anonymous_volume, locked_project};
 use crate::model::step::{ActionKind, Object};
 use crate::policy::settings::READ_ONLY_EXECS;
 
@@ -52,6 +52,8 @@ pub trait Effects: Send + Sync {
     fn unknown(&self, image: &str, step: usize);
     /// The simulation invented an id for the image with this name.
     fn invented(&self, id: &str, image: &str);
+    /// The simulation invented an id, or a name, of something in this new container or network.
+    fn made(&self, id: &str, with: &Object);
     /// A container would be created from an image.
     fn made_from(&self, container: &str, image: &str, id: Option<String>);
 }
@@ -281,12 +283,26 @@ impl DryRunEngine {
         self.sim.who_is(container).map_or_else(|| container.to_owned(), |(_, name)| name)
     }
 
-    fn network_name(&self, network: &str) -> String {
-        self.found
-            .networks
-            .get(network)
-            .and_then(|network| network.name.clone())
-            .unwrap_or_else(|| network.to_owned())
+    async fn network_name(&self, network: &str) -> String {
+        let name = match self.found.networks.get(network) {
+            Some(found) => found.name.clone(),
+            None => self.sim.network_inspect(network).await.ok().and_then(|made| made.name),
+        };
+        name.unwrap_or_else(|| network.to_owned())
+    }
+
+    /// What the simulation made up for a new container: its id, and the names of volumes that have
+    /// none.
+    async fn tell_made_up(&self, id: &str, name: &str) -> Result<()> {
+        let container = Object::container(name);
+        self.effects.made(id, &container);
+        let mounts = self.sim.container_inspect(id).await?.mounts.unwrap_or_default();
+        for volume in mounts.iter().filter_map(|mount| mount.name.as_deref()) {
+            if is_anonymous_volume(volume) && !self.found.volumes.contains_key(volume) {
+                self.effects.made(volume, &container);
+            }
+        }
+        Ok(())
     }
 
     /// A build results in an image of which only the request is known.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,9 +23,6 @@ use crate::host::{
 use crate::model::step::{ActionKind, Object, ObjectKind};
 use crate::policy::CheckedPath;
 
-/// spc's own files: its records between runs.
-const RECORDS: &str = ".spc";
-
 /// A host that is read and never changed.
 pub struct DryRunHost {
     live: Arc<dyn Host>,
@@ -34,26 +31,40 @@ pub struct DryRunHost {
     recorder: Arc<Recorder>,
     /// The base of displayed paths.
     folder: PathBuf,
+    /// The folder of spc's own records in this run.
+    records: CheckedPath,
     /// Whether the runbook has run host commands, which a plan doesn't execute.
     runs_commands: AtomicBool,
 }
 
 impl DryRunHost {
-    /// The host `live` below `sim`, which covers its files.
-    pub fn new(live: Arc<dyn Host>, sim: SimHost, recorder: Arc<Recorder>, folder: &Path) -> Self {
+    /// The host `live` below `sim`, which covers its files. `records` is the folder of spc's own
+    /// records.
+    pub fn new(
+        live: Arc<dyn Host>,
+        sim: SimHost,
+        recorder: Arc<Recorder>,
+        folder: &Path,
+        records: CheckedPath,
+    ) -> Self {
         Self {
             live,
             sim,
             recorder,
             folder: folder.to_path_buf(),
+            records,
             runs_commands: AtomicBool::new(false),
         }
     }
 
     fn note(&self, action: ActionKind, path: &CheckedPath) {
-        if !is_record(path) {
+        if !self.is_record(path) {
             self.recorder.write(action, &Object::new(ObjectKind::File, self.shown(path)));
         }
+    }
+
+    fn is_record(&self, path: &CheckedPath) -> bool {
+        is_record(path.as_path(), self.records.as_path())
     }
 
     fn shown(&self, path: &CheckedPath) -> String {
@@ -61,16 +72,10 @@ impl DryRunHost {
     }
 }
 
-/// Whether spc's own records are there.
-fn is_record(path: &CheckedPath) -> bool {
-    let mut names = path
-        .as_path()
-        .components()
-        .filter_map(|name| if let Component::Normal(name) = name { name.to_str() } else { None });
-    if !names.by_ref().any(|name| name == RECORDS) {
-        return false;
-    }
-    let rest: Vec<&str> = names.collect();
+/// Whether this is one of spc's own records, in the folder `records`.
+fn is_record(path: &Path, records: &Path) -> bool {
+    let Ok(within) = path.strip_prefix(records) else { return false };
+    let rest: Vec<&str> = within.iter().filter_map(|name| name.to_str()).collect();
     matches!(rest.as_slice(), [] | [_] | [_, "state.json" | "key.json"] | ["runs", ..])
 }
 
@@ -139,7 +144,7 @@ impl Host for DryRunHost {
     fn create_folder(&self, path: &CheckedPath) -> Result<()> {
         let is_new = self.sim.info(path).is_err();
         self.sim.create_folder(path)?;
-        if is_new && !is_record(path) {
+        if is_new && !self.is_record(path) {
             self.recorder
                 .write(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
         }
@@ -170,7 +175,7 @@ impl Host for DryRunHost {
 
     fn rename(&self, from: &CheckedPath, to: &CheckedPath) -> Result<()> {
         self.sim.rename(from, to)?;
-        if !is_record(to) {
+        if !self.is_record(to) {
             let object = Object::new(ObjectKind::File, self.shown(from))
                 .with(format!("to {}", self.shown(to)));
             self.recorder.write(ActionKind::Rename, &object);

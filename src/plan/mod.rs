@@ -26,7 +26,7 @@ use crate::engine::dry_run::{DryRunEngine, LiveEngine, OnWait, connecting};
 use crate::engine::sim::Snapshot;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::host::sim::{Overlay, SimHost, epoch};
-use crate::host::{Host, TaskExecutor};
+use crate::host::{Host, TaskExecutor, records_folder};
 use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::model::event::{Event, Level, Sink};
 use crate::model::help::Help;
@@ -124,14 +124,17 @@ fn attempt(
         say,
     } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
-    let sim = SimTaskExecutor::starting_at(SEED, now);
+    // What runs side by side is shown in the order in which the runbook writes it.
+    let sim = SimTaskExecutor::in_order(SEED, now);
     let recorder = Arc::new(Recorder::default());
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
     // Only the files below: this simulated host has no folder of its own.
     let files =
         SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
+    let records = records_folder::folder(&**live_host, &place.policy)
+        .map_err(|refusal| plain(refusal.into()))?;
     let host: Arc<dyn Host> =
-        Arc::new(DryRunHost::new(live_host.clone(), files, recorder.clone(), &folder));
+        Arc::new(DryRunHost::new(live_host.clone(), files, recorder.clone(), &folder, records));
     let following = Arc::new(PlanListener { recorder: recorder.clone(), engine: engine.clone() });
     for warning in &place.warnings {
         recorder.note(&warning.to_string());
@@ -191,6 +194,7 @@ fn attempt(
             Ok(PlanOutcome::Preview(recorder.finish(Some(ends), secrets)))
         }
         Err(diagnostic) => {
+            let diagnostic = Box::new(recorder.without_invented(*diagnostic));
             let ends = PlanEnd {
                 at: at(diagnostic.place.as_ref()),
                 message: diagnostic.message.clone(),

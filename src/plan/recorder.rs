@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::api::task::{self, Branch};
 use crate::engine::dry_run::Effects;
 use crate::model::cause::Cause;
+use crate::model::diagnostic::Diagnostic;
 use crate::model::image_reference::canonical;
 use crate::model::masking::Masked;
 use crate::model::plan_steps::{ImageCondition, PlanStep, PlannedValue, StepImage, SummaryKey};
@@ -62,8 +64,12 @@ struct State {
     assumptions: usize,
     /// Image → the step after which its id is known, by the canonical form of the name.
     unknown: BTreeMap<String, usize>,
-    /// Ids that the simulation invented → the step that would provide the real one.
+    /// Ids of images that the simulation invented → the step that would provide the real one.
     invented: BTreeMap<String, usize>,
+    /// Ids, and names of volumes, that it invented → the container or network they belong to.
+    made: BTreeMap<String, Object>,
+    /// Step → the branch of the runbook that does it, for steps outside the plans of verbs.
+    branches: BTreeMap<usize, Branch>,
     /// The last answer that the script read.
     last_asked: Option<UnknownAnswer>,
     /// Whether the script read an answer without an `assume` of the runbook.
@@ -137,11 +143,13 @@ impl Recorder {
             counts: changes.then_some(SummaryKey::Action(action)),
             ..PlanStep::alone(label, cause, changes)
         };
-        match state.preview.items.last_mut() {
+        let branch = task::branch();
+        let State { preview, branches, .. } = &mut *state;
+        match preview.items.last_mut() {
             // Successive actions of one line form one item.
             Some(PreviewItem::Call(call)) if call.verb.is_none() && call.at == at => {
-                let before = call.steps.last().map(PlanStep::number);
-                call.steps.push(PlanStep { after: before.into_iter().collect(), ..step });
+                let after = steps_before(&branch, &call.steps, branches);
+                call.steps.push(PlanStep { after, ..step });
             }
             _ => state.preview.items.push(PreviewItem::Call(Call {
                 at,
@@ -150,6 +158,7 @@ impl Recorder {
                 steps: vec![step],
             })),
         }
+        state.branches.insert(number, branch);
         number
     }
 
@@ -282,10 +291,16 @@ impl Recorder {
         self.state.lock().assumptions > 0
     }
 
+    /// The same error without ids that the simulation invented.
+    pub fn without_invented(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let state = self.state.lock();
+        without(&state.invented_in(&state.preview), diagnostic)
+    }
+
     /// The whole record, with `secrets` masked.
     pub fn finish(&self, ends: Option<PlanEnd>, secrets: &Secrets) -> Masked<Preview> {
-        let mut state = self.state.lock();
-        let mut preview = std::mem::take(&mut state.preview);
+        let state = self.state.lock();
+        let mut preview = state.preview.clone();
         for item in &mut preview.items {
             if let PreviewItem::Call(call) = item {
                 complete(call);
@@ -304,24 +319,8 @@ impl Recorder {
                 *preview.summary.entry(kind).or_default() += 1;
             }
         }
-        let invented = &state.invented;
-        let known = &|text: &str| {
-            invented.iter().fold(text.to_owned(), |text, (id, step)| {
-                text.replace(id, &format!("(unknown until step {step})"))
-            })
-        };
-        for item in &mut preview.items {
-            match item {
-                PreviewItem::Call(call) => call
-                    .steps
-                    .iter_mut()
-                    .for_each(|step| step.label.object.visit(&mut |_, text| *text = known(text))),
-                PreviewItem::Assumption(assumption) => {
-                    assumption.answer_of = known(&assumption.answer_of)
-                }
-            }
-        }
-        preview.ends = ends.map(|ends| PlanEnd { message: known(&ends.message), ..ends });
+        preview.ends = ends;
+        let preview = without(&state.invented_in(&preview), preview);
         Masked::new(preview, secrets)
     }
 }
@@ -376,6 +375,10 @@ impl Effects for Recorder {
         }
     }
 
+    fn made(&self, id: &str, with: &Object) {
+        self.state.lock().made.insert(id.to_owned(), with.clone());
+    }
+
     fn made_from(&self, container: &str, image: &str, id: Option<String>) {
         let object = Object::container(container);
         let mut state = self.state.lock();
@@ -422,6 +425,56 @@ impl Recorder {
         let (asked, recorder) = (ASKED.with_borrow(Clone::clone), self.clone());
         Arc::new(move |_| recorder.assume_of(&asked, &asked.assumed))
     }
+}
+
+impl State {
+    /// What the simulation made up, and what is shown for it.
+    fn invented_in(&self, preview: &Preview) -> Vec<(String, String)> {
+        let until = |step: usize| format!("(unknown until step {step})");
+        let made_by = |object: &Object| {
+            let mut steps = preview.steps().filter(|step| step.label.object == *object);
+            steps.find(|step| step.label.action == ActionKind::Create).map(PlanStep::number)
+        };
+        let images = self.invented.iter().map(|(id, step)| (id.clone(), until(*step)));
+        let made = self.made.iter().map(|(id, with)| {
+            (id.clone(), made_by(with).map_or_else(|| "(unknown)".to_owned(), until))
+        });
+        images.chain(made).collect()
+    }
+}
+
+/// The same data without what the simulation made up; ids are shown short, too.
+fn without<T: Texts>(invented: &[(String, String)], data: T) -> T {
+    const SHORT: usize = 12;
+    data.with_texts(|text| {
+        let mut text = text.to_owned();
+        for (id, shown) in invented {
+            let hex = id.strip_prefix("sha256:").unwrap_or(id);
+            for id in [id, hex, hex.get(..SHORT).unwrap_or(hex)] {
+                if text.contains(id) {
+                    text = text.replace(id, shown);
+                }
+            }
+        }
+        text
+    })
+}
+
+/// The steps that a next one of `branch` comes after: the last ones of those that are not done
+/// beside it.
+fn steps_before(
+    branch: &Branch,
+    steps: &[PlanStep],
+    branches: &BTreeMap<usize, Branch>,
+) -> Vec<usize> {
+    let mut last: Vec<(usize, &Branch)> = Vec::new();
+    for number in steps.iter().rev().map(PlanStep::number) {
+        let Some(other) = branches.get(&number) else { continue };
+        if !other.is_beside(branch) && last.iter().all(|(_, later)| other.is_beside(later)) {
+            last.push((number, other));
+        }
+    }
+    last.iter().rev().map(|(number, _)| *number).collect()
 }
 
 /// The number of the same step of the same line, if it was recorded.

@@ -3,10 +3,12 @@
 
 mod answers;
 mod builds;
+mod made_up;
 mod meanwhile;
 mod other_image;
 mod read_only;
 mod secrets;
+mod side_by_side;
 mod states;
 
 use std::collections::BTreeMap;

@@ -75,6 +75,9 @@ struct State {
     next_timer: u64,
     next_task: TaskId,
     random: SplitMix64,
+    /// Ready tasks go on in the order in which they were made, each in its turn, in place of an
+    /// order by the seed: the task that was chosen last.
+    in_order: Option<TaskId>,
     /// Tasks whose futures may make progress.
     ready: BTreeSet<TaskId>,
     holder: TaskId,
@@ -156,6 +159,13 @@ impl SimTaskExecutor {
         Self::made(seed, now, CancellationToken::new())
     }
 
+    /// The same, whose ready tasks go on in the order in which they were made, each in its turn.
+    pub fn in_order(seed: u64, now: Duration) -> Arc<Self> {
+        let executor = Self::starting_at(seed, now);
+        executor.state.lock().in_order = Some(MAIN_TASK);
+        executor
+    }
+
     /// An executor that also cancels all tasks when `parent` is cancelled, from any thread.
     pub fn ended_by(seed: u64, parent: &CancellationToken) -> Arc<Self> {
         Self::made(seed, Duration::ZERO, parent.child_token())
@@ -169,6 +179,7 @@ impl SimTaskExecutor {
                 next_timer: 0,
                 next_task: MAIN_TASK + 1,
                 random: SplitMix64(seed),
+                in_order: None,
                 ready: BTreeSet::new(),
                 holder: MAIN_TASK,
                 background: BTreeMap::new(),
@@ -431,8 +442,17 @@ impl State {
         if self.ready.is_empty() {
             return None;
         }
-        let at = self.random.below(self.ready.len());
-        let id = *self.ready.iter().nth(at)?;
+        let id = match &mut self.in_order {
+            Some(last) => {
+                let next = self.ready.range(*last + 1..).next().or_else(|| self.ready.first());
+                *last = *next?;
+                *last
+            }
+            None => {
+                let at = self.random.below(self.ready.len());
+                *self.ready.iter().nth(at)?
+            }
+        };
         self.ready.remove(&id);
         Some(id)
     }

@@ -1,10 +1,11 @@
 //! The state after a run, as facts that can be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use crate::apply::observe::is_anonymous;
 use crate::engine::sim::{ContainerView, EngineState, VolumeView};
+use crate::host::records_folder;
 use crate::machine::World;
 use crate::model::hash::sha256;
 use crate::model::names::locked_project;
@@ -41,8 +42,9 @@ pub struct Difference {
 }
 
 impl Footprint {
-    /// The content of `world`'s engine, and its files that differ from the host beneath.
-    pub fn of(world: &World) -> Self {
+    /// The content of `world`'s engine, and its files that differ from the host beneath, without
+    /// spc's own records in the project directory `directory`.
+    pub fn of(world: &World, directory: &Path) -> Self {
         let state = world.engine.state();
         let (locks, containers): (Vec<_>, Vec<_>) =
             state.containers.iter().partition(|it| locked_project(&it.name).is_some());
@@ -53,7 +55,7 @@ impl Footprint {
         facts.networks(&state);
         facts.volumes(&state);
         facts.images(&state);
-        facts.files(world);
+        facts.files(world, &directory.join(records_folder::FOLDER));
         let locked = locks.first().and_then(|lock| locked_project(&lock.name)).map(str::to_owned);
         Self { facts: facts.0, locked }
     }
@@ -236,9 +238,9 @@ impl Facts {
         );
     }
 
-    fn files(&mut self, world: &World) {
+    fn files(&mut self, world: &World, records: &Path) {
         for (path, (content, mode)) in world.host.own_files() {
-            if !is_record(&path) {
+            if !is_record(&path, records) {
                 let object = format!("file {}", path.display());
                 self.add(&object, "mode", format!("{mode:o}"));
                 self.add(
@@ -256,10 +258,10 @@ impl Facts {
     }
 }
 
-/// Whether a file is internal to spc.
-fn is_record(path: &Path) -> bool {
-    let mut parts = path.components().skip_while(|part| part.as_os_str() != ".spc").skip(1);
-    parts.any(|part| matches!(part, Component::Normal(name) if RECORDS.iter().any(|record| name == *record)))
+/// Whether a file is internal to spc, in the folder `records`.
+fn is_record(path: &Path, records: &Path) -> bool {
+    let within = path.strip_prefix(records).unwrap_or(Path::new(""));
+    within.iter().any(|name| RECORDS.iter().any(|record| name == *record))
 }
 
 fn joined(words: BTreeSet<&str>) -> String {

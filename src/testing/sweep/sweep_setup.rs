@@ -105,7 +105,7 @@ impl SweepSetup {
         Ok(UndisturbedRun {
             mutations: self.mutations(&world, first),
             made: made(&world.engine.calls()[first.0..]),
-            footprint: Footprint::of(&world),
+            footprint: Footprint::of(&world, &self.subject.directory),
             replaced: replaced(&given, &stamps(&state)),
             writers: state
                 .volumes
@@ -195,7 +195,7 @@ impl KilledRuns<'_> {
             kept.extend(stamps(&world.engine.state()));
         }
         let (mutations, ran) = self.run(&world, None);
-        let footprint = Footprint::of(&world);
+        let footprint = Footprint::of(&world, &self.stage.subject.directory);
         let (differences, error) = match ran.end {
             End::Done => (self.differences(&world, &kept, &footprint), None),
             End::Failed(diagnostic) => (Vec::new(), Some(diagnostic)),

@@ -89,6 +89,7 @@ impl DryRunEngine {
         if !is_lock(name) {
             self.effects.effect(ActionKind::Create, &Object::container(name));
             self.effects.made_from(name, &image, self.sim.image_id(&image));
+            self.tell_made_up(&created.id, name).await?;
         }
         Ok(created)
     }

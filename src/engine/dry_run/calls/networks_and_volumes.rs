@@ -24,7 +24,9 @@ impl DryRunEngine {
     ) -> Result<String> {
         let name = body.name.clone();
         let id = self.sim.network_create(body).await?;
-        self.effects.effect(ActionKind::Create, &Object::network(name));
+        let network = Object::network(name);
+        self.effects.effect(ActionKind::Create, &network);
+        self.effects.made(&id, &network);
         Ok(id)
     }
 
@@ -37,7 +39,7 @@ impl DryRunEngine {
         self.touch(container)?;
         self.sim.network_connect(network, container, endpoint).await?;
         let object = Object::container(self.name_of(container))
-            .with(format!("to network {}", self.network_name(network)));
+            .with(format!("to network {}", self.network_name(network).await));
         self.effects.effect(ActionKind::Connect, &object);
         Ok(())
     }
@@ -51,14 +53,15 @@ impl DryRunEngine {
         self.touch(container)?;
         self.sim.network_disconnect(network, container, force).await?;
         let object = Object::container(self.name_of(container))
-            .with(format!("from network {}", self.network_name(network)));
+            .with(format!("from network {}", self.network_name(network).await));
         self.effects.effect(ActionKind::Disconnect, &object);
         Ok(())
     }
 
     pub(super) async fn network_remove(&self, network: &str) -> Result<()> {
+        let name = self.network_name(network).await;
         self.sim.network_remove(network).await?;
-        self.effects.effect(ActionKind::Remove, &Object::network(self.network_name(network)));
+        self.effects.effect(ActionKind::Remove, &Object::network(name));
         Ok(())
     }
 
@@ -90,7 +93,11 @@ impl DryRunEngine {
             self.sim.volume_create(models::VolumeCreateRequest { driver: None, ..body }).await?;
         // The record of a moved project is internal to spc, like its lock.
         if is_new && !is_former_folders_volume(&volume.name) {
-            self.effects.effect(ActionKind::Create, &Object::volume(&volume.name));
+            let made = Object::volume(&volume.name);
+            self.effects.effect(ActionKind::Create, &made);
+            if name.is_empty() {
+                self.effects.made(&volume.name, &made);
+            }
         }
         Ok(volume)
     }
