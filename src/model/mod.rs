@@ -20,7 +20,8 @@
 //! - [`texts`]: finds all texts in reports; [`masking`]: masks secrets in them, once for all
 //!   consumers
 //! - [`symptoms`], [`suggest`]: causes of known failures, and similar names
-//! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`]: values and text
+//! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`], [`plain_words`]: values
+//!   and text
 
 pub mod cause;
 pub mod delivered_secrets;
@@ -40,6 +41,7 @@ pub mod masking;
 pub mod names;
 pub mod observed_state;
 pub mod ownership;
+pub mod plain_words;
 pub mod plan;
 pub mod plan_steps;
 pub mod position;

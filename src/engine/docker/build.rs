@@ -50,7 +50,7 @@ pub(super) async fn build(
         let response = engine.wire.exchange(call, wire::limit(Method::ImageBuild)).await?;
         let mut reports = streams::lines(streams::body(response));
         while let Some(line) = reports.next().await {
-            let report: BuildInfo = serde_json::from_slice(&line?).map_err(errors::unreadable)?;
+            let report: BuildInfo = streams::read_json(&line?)?;
             if let Some(error) = report.error_detail.as_ref().and_then(|detail| detail.message.clone()) {
                 for event in progress.rest() {
                     yield event;

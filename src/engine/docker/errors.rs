@@ -5,6 +5,8 @@ use std::io;
 
 use bollard::errors::Error as ClientError;
 
+use super::unreadable::not_as_described;
+pub(super) use super::unreadable::unreadable;
 use crate::engine::{EngineError, EngineErrorKind as Kind};
 
 /// An error of the client library.
@@ -20,9 +22,22 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
         }
         ClientError::HyperResponseError { err } => connection(&err),
         ClientError::IOError { err } => from_io(&err),
-        ClientError::JsonDataError { message, .. } => unreadable(message),
-        ClientError::JsonSerdeError { err } => unreadable(err),
-        other => EngineError::new(Kind::Server, sentence(&other.to_string())),
+        ClientError::JsonDataError { message, contents, .. } => {
+            not_as_described(&message, contents.as_bytes())
+        }
+        ClientError::JsonSerdeError { err } => not_as_described(&err.to_string(), b""),
+        ClientError::HttpHeaderNotFoundError(name) => {
+            unreadable(format!("it has no header \"{name}\""))
+        }
+        ClientError::HttpHeaderToStrError { .. }
+        | ClientError::Base64DecodeError { .. }
+        | ClientError::StrParseError { .. } => {
+            unreadable("it has characters that don't belong there")
+        }
+        other => EngineError::new(
+            Kind::Server,
+            format!("could not ask the Docker Engine: {}", sentence(&other.to_string())),
+        ),
     }
 }
 
@@ -184,6 +199,9 @@ fn transfer_kind(message: &str) -> Option<Kind> {
 /// An error of the HTTP connection.
 pub(super) fn connection(error: &hyper::Error) -> EngineError {
     let cause = error.source();
+    if error.is_parse() {
+        return unreadable("it is not HTTP");
+    }
     match cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
         // The body that spc was sending: the context of a build, the archive of an import.
         Some(cause) if error.is_user() => EngineError::new(
@@ -242,11 +260,6 @@ pub(super) fn cut_off(what: &str) -> EngineError {
         Kind::Unreachable,
         format!("the connection to the Docker Engine ended before {what}"),
     )
-}
-
-/// The answer does not conform to the Engine API.
-pub(super) fn unreadable(cause: impl std::fmt::Display) -> EngineError {
-    EngineError::new(Kind::Server, format!("could not read the Docker Engine's answer: {cause}"))
 }
 
 /// The engine's message without the parts that are useful only in logs.

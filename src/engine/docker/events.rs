@@ -7,6 +7,7 @@ use futures::stream::{BoxStream, StreamExt};
 use hyper::Request;
 
 use super::reference::query_value;
+use super::unreadable::not_as_described;
 use super::{DockerEngine, errors, streams, wire};
 use crate::engine::calls::Implementation;
 use crate::engine::{ApiVersion, EngineError, EngineErrorKind, Filters, Method, Result};
@@ -69,7 +70,7 @@ fn read(line: Result<Bytes>) -> Option<Result<EventMessage>> {
     match serde_json::from_slice(&line) {
         Ok(event) => Some(Ok(event)),
         Err(error) if error.is_data() => None,
-        Err(error) => Some(Err(errors::unreadable(error))),
+        Err(error) => Some(Err(not_as_described(&error.to_string(), &line))),
     }
 }
 

@@ -33,6 +33,7 @@ mod tcp_engines;
 mod tls;
 mod transfer;
 mod transport;
+mod unreadable;
 mod usage;
 mod volumes;
 mod wire;

@@ -7,6 +7,7 @@ use hyper::Response;
 use hyper::body::Incoming;
 
 use super::errors;
+use super::unreadable::not_as_described;
 use crate::engine::{EngineError, EngineErrorKind, OutputChunk, OutputKind, OutputStream, Result};
 
 /// The body of an answer.
@@ -19,7 +20,11 @@ pub(super) fn body(response: Response<Incoming>) -> BoxStream<'static, Result<By
 /// The whole body of a short answer.
 pub(super) async fn whole(response: Response<Incoming>) -> Result<Bytes> {
     let body = Limited::new(response.into_body(), LONGEST_LINE).collect().await;
-    Ok(body.map_err(errors::unreadable)?.to_bytes())
+    let body = body.map_err(|error| match error.downcast_ref::<hyper::Error>() {
+        Some(error) => errors::connection(error),
+        None => errors::unreadable(format!("it has more than {} MiB", LONGEST_LINE >> 20)),
+    });
+    Ok(body?.to_bytes())
 }
 
 /// The output in `bytes`: raw for a terminal, else in the engine's frames, in pieces as they
@@ -90,6 +95,11 @@ pub(super) fn lines(
         }
     }
     .boxed()
+}
+
+/// A line of JSON, or a whole answer.
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(content: &[u8]) -> Result<T> {
+    serde_json::from_slice(content).map_err(|error| not_as_described(&error.to_string(), content))
 }
 
 /// The same stream, once its first item has arrived. So an immediate failure belongs to the call

@@ -69,7 +69,7 @@ async fn digest_as(
     let head = Request::get(format!("/distribution/{}/json", segment("image", image)?));
     let response = exchange(engine, Method::ImageRegistryDigest, authorised(head, auth)?).await?;
     let body = streams::whole(response).await?;
-    let answer: DistributionInspect = serde_json::from_slice(&body).map_err(errors::unreadable)?;
+    let answer: DistributionInspect = streams::read_json(&body)?;
     answer.descriptor.digest.ok_or_else(|| errors::unreadable("it holds no digest"))
 }
 
@@ -213,7 +213,7 @@ fn reports(response: Response<Incoming>) -> BoxStream<'static, Result<TransferEv
 
 /// A report, if the line is one (a push also sends the digest, in another form).
 fn read(line: &[u8]) -> Result<Option<TransferEvent>> {
-    let report: Report = serde_json::from_slice(line).map_err(errors::unreadable)?;
+    let report: Report = streams::read_json(line)?;
     if let Some(message) = report.failure.map(|failure| failure.message).or(report.error) {
         return Err(errors::from_stream(&message));
     }

@@ -7,7 +7,7 @@ use hyper::Request;
 use serde::Deserialize;
 
 use super::reference::segment;
-use super::{DockerEngine, errors, streams, wire};
+use super::{DockerEngine, streams, wire};
 use crate::engine::{DiskShare, DiskUsage, Method, Result, StatsRequest};
 
 pub(super) async fn stats(
@@ -19,9 +19,8 @@ pub(super) async fn stats(
     let path = format!("/containers/{container}/stats?stream={stream}");
     let request = wire::request(Request::get(path), Bytes::new())?;
     let response = engine.wire.exchange(request, wire::limit(Method::ContainerStats)).await?;
-    let readings = streams::lines(streams::body(response)).map(|line| {
-        serde_json::from_slice::<ContainerStatsResponse>(&line?).map_err(errors::unreadable)
-    });
+    let readings = streams::lines(streams::body(response))
+        .map(|line| streams::read_json::<ContainerStatsResponse>(&line?));
     Ok(readings.boxed())
 }
 
@@ -29,7 +28,7 @@ pub(super) async fn disk(engine: &DockerEngine) -> Result<DiskUsage> {
     let request = wire::request(Request::get("/system/df"), Bytes::new())?;
     let response = engine.wire.exchange(request, wire::limit(Method::SystemDf)).await?;
     let body = streams::whole(response).await?;
-    serde_json::from_slice::<Report>(&body).map(Report::read).map_err(errors::unreadable)
+    streams::read_json::<Report>(&body).map(Report::read)
 }
 
 /// Both forms of the engine's answer: sums (API 1.52 and later), or lists of objects.

@@ -17,6 +17,7 @@ use super::environment;
 use super::error::{cause, kind};
 use crate::host::memory::{CollectError, CollectedBytes, LARGEST_VALUE};
 use crate::host::{HostError, HostErrorKind, HttpRequest, HttpResponse, Result};
+use crate::model::plain_words::without_names;
 use http_messages::{innermost, shown};
 use route::{Environment, Proxies, Route};
 
@@ -197,7 +198,7 @@ fn distrust(error: &rustls::Error) -> String {
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         ) => "its certificate is for another name".to_owned(),
         rustls::Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
-        _ => error.to_string(),
+        _ => without_names(&error.to_string()),
     }
 }
 

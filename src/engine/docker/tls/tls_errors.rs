@@ -4,6 +4,7 @@ use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error};
 
 use super::TlsFiles;
 use crate::engine::docker::advice::Advice;
+use crate::model::plain_words::without_names;
 
 /// The problem between the engine and these files.
 pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Advice {
@@ -35,7 +36,7 @@ pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Adv
             advice("its certificate is for another name".to_owned(), hint.to_owned())
         }
         Error::InvalidCertificate(error) => {
-            advice(format!("its certificate is not valid: {error}"), "give the engine another certificate".to_owned())
+            advice(format!("its certificate is not valid: {}", without_names(&error.to_string())), "give the engine another certificate".to_owned())
         }
         Error::InvalidMessage(_) => advice("it does not speak TLS".to_owned(), without_tls(files)),
         Error::AlertReceived(
@@ -56,7 +57,7 @@ pub(in crate::engine::docker) fn trouble(error: &Error, files: &TlsFiles) -> Adv
                 format!("put cert.pem and key.pem into \"{}\"", files.folder.display()),
             ),
         },
-        error => advice(format!("TLS failed: {error}"), format!("check the certificates in \"{}\"", files.folder.display())),
+        error => advice(format!("TLS failed: {}", without_names(&error.to_string())), format!("check the certificates in \"{}\"", files.folder.display())),
     }
 }
 
