@@ -22,26 +22,60 @@ fn ending(after: Duration, code: i64, web: Value) -> (Machine, Value) {
 
 #[test]
 fn what_ends_with_code_0_and_is_not_started_again_is_done() {
-    for restart in ["no", "on-failure", "on-failure:3"] {
+    for restart in [None, Some("no"), Some("on-failure"), Some("on-failure:3")] {
         for after in [millis(100), millis(1500)] {
-            let (machine, description) = ending(after, 0, json!({"restart": restart}));
+            let web = restart.map_or_else(|| json!({}), |restart| json!({"restart": restart}));
+            let (machine, description) = ending(after, 0, web);
             machine
                 .up(&description)
-                .unwrap_or_else(|failure| panic!("{restart} {after:?}: {failure}"));
+                .unwrap_or_else(|failure| panic!("{restart:?} {after:?}: {failure}"));
             assert_eq!(machine.state().container("shop-web-1").unwrap().state, "exited");
-            // A later run reports that it is still so.
+            // A later run reports it, unless the description says that it ends.
             let calls = machine.calls();
             machine.up(&description).unwrap();
-            assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart}");
-            let said =
-                machine.logged().into_iter().rfind(|text| text.starts_with("shop-web-1")).unwrap();
-            assert!(
+            assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart:?}");
+            let said = machine.logged().into_iter().rfind(|text| text.starts_with("shop-web-1"));
+            let is_warned = said.is_some_and(|said| {
                 said.starts_with(
-                    "shop-web-1 exited with code 0 and is taken for a job that is done"
-                ),
-                "{said}"
-            );
+                    "shop-web-1 exited with code 0 and is taken for a job that is done",
+                )
+            });
+            assert_eq!(is_warned, restart.is_none(), "{restart:?}");
         }
+    }
+}
+
+#[test]
+fn a_job_that_nobody_waits_for_fails_up_if_it_fails_before_it_counts_as_ready() {
+    for restart in [json!({}), json!({"restart": "no"})] {
+        let up = |after: Duration| {
+            let machine = machine_with(1, |builder| {
+                builder.process(
+                    "job",
+                    Process::new().says(Duration::ZERO, "no table").exits_after(after, 3),
+                )
+            });
+            let mut job = restart.clone();
+            job["image"] = json!("job:1");
+            let description = json!({"services": {"job": job}});
+            (machine.up(&description), machine, description)
+        };
+        let (result, _, _) = up(millis(200));
+        let failure = result.unwrap_err();
+        assert_eq!((failure.kind, &failure.fields["code"]), (Kind::Unhealthy, &json!(3)));
+        assert!(
+            failure.details.iter().any(|detail| detail.text.contains("no table")),
+            "{failure:?}"
+        );
+        // As any service without a check: who has to know its end waits for it.
+        let (result, machine, description) = up(secs(1));
+        result.unwrap();
+        machine.pass(secs(2));
+        assert_eq!(machine.state().container("shop-job-1").unwrap().exit_code, 3);
+        assert!(machine.up(&description).is_ok());
+        let starts = machine.engine.past_events();
+        let starts = starts.iter().filter(|it| it.action.as_deref() == Some("start")).count();
+        assert_eq!(starts, 2, "the next one starts it again");
     }
 }
 

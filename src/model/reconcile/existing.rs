@@ -77,7 +77,10 @@ impl<'a> Planner<'a> {
             ContainerState::Exited if self.is_completed(service, container) => {
                 if self.wanted.asked.contains(&service.name) {
                     self.begin(service, &reference, Some(Cause::AskedForByName), before);
-                } else if !self.is_job(service) && self.when.is_none() {
+                } else if !self.is_job(service)
+                    && !service.restart_is_described
+                    && self.when.is_none()
+                {
                     // It may also be a worker that someone stopped.
                     self.plan.notes.push(format!(
                         "{} exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"{}\"])` starts it, and \

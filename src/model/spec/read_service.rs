@@ -335,6 +335,7 @@ impl Service {
                 "The service \"{name}\" has scale {scale} but deploy.replicas {replicas}"
             )));
         }
+        let restart = map.read_filled("restart", read_restart)?;
         let service = Self {
             name: name.to_owned(),
             image: image.clone().unwrap_or_default(),
@@ -370,7 +371,8 @@ impl Service {
                 .unwrap_or_default(),
             depends_on: map.read("depends_on", read_depends_on)?.unwrap_or_default(),
             healthcheck: map.read("healthcheck", Healthcheck::read)?,
-            restart: map.read_filled("restart", read_restart)?.unwrap_or_default(),
+            restart: restart.unwrap_or_default(),
+            restart_is_described: restart.is_some(),
             logging: map.read("logging", read_logging)?,
             profiles: map.read("profiles", Field::texts)?.unwrap_or_default(),
             user: map.read("user", container_fields::user)?,

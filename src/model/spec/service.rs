@@ -41,6 +41,9 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
     pub restart: Restart,
+    /// Whether the description says so: else it is the default.
+    #[serde(skip)]
+    pub restart_is_described: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
     #[serde(skip)]
