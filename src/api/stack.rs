@@ -349,8 +349,9 @@ pub mod functions {
         Ok(stack.up(None, Map::new())?)
     }
 
-    /// Bring the named services up, with their dependencies: `()` means all, `[]` none. A named job
-    /// runs, even if it has completed before.
+    /// Bring services up, ready, with those that they need: a name, or a list of names; `()` means
+    /// all, `[]` none. A job that is named runs again, also if it is completed. A map in place of
+    /// names is options, as in `up(services, options)`.
     #[rhai_fn(name = "up", return_raw, pure)]
     pub fn up_named(stack: &mut Stack, services: Dynamic) -> Raw<Record> {
         if let Some(options) = services.read_lock::<Map>() {

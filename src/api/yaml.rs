@@ -196,7 +196,11 @@ mod tests {
         assert_eq!(failure.message.matches(" line ").count(), 1, "{failure}");
         assert_eq!(
             trial.fails(r#"yaml::parse("a: !reset 1")"#).message,
-            "The text has the tag !reset, which says nothing here"
+            "The text has the tag !reset, which is for merging files: spc reads a single one"
+        );
+        assert_eq!(
+            trial.fails(r#"yaml::parse("a: !mine 1")"#).message,
+            "The text has the tag !mine, which spc does not know"
         );
         assert_eq!(
             trial.fails(r#"yaml::parse("a: .nan")"#).message,

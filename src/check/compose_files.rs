@@ -51,7 +51,19 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
         findings.add_at(Rule::UnclearValue, place, Failure::usage(sentence(&text)));
     }
     let Some(Faults { list, is_cut }) = faults else { return true };
-    for failure in list {
+    let place = |failure: &Failure| failure.place.as_ref().map(|at| (at.line, at.column));
+    let last = (0..list.len()).max_by_key(|index| place(&list[*index]));
+    for (index, mut failure) in list.into_iter().enumerate() {
+        // No finding of its own: nothing says how many more there are.
+        if is_cut && Some(index) == last {
+            failure = failure.detail(
+                "not shown",
+                format!(
+                    "\"{}\" has more faults than these {MOST}: correct them, then check again",
+                    source.name
+                ),
+            );
+        }
         match failure.place.as_deref() {
             Some(at) => {
                 let place = SourceSpan {
@@ -64,14 +76,6 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
             }
             None => findings.add_without_place(Rule::WrongValue, failure),
         }
-    }
-    if is_cut {
-        let failure = Failure::usage(format!(
-            "\"{}\" has more faults than the {MOST} that are shown",
-            source.name
-        ));
-        findings
-            .add_without_place(Rule::WrongValue, failure.hint("correct these, then check again"));
     }
     true
 }

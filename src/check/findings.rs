@@ -69,7 +69,7 @@ fn diagnostic(rule: Rule, place: Option<SourceSpan>, failure: Failure) -> Diagno
         hint: failure.hint,
         place,
         trace: Vec::new(),
-        details: Vec::new(),
+        details: failure.details,
         fields: [(RULE.to_owned(), rule.name().into())].into(),
     }
 }

@@ -16,7 +16,7 @@ mod unlock;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use common::CommonOptions;
 use session::Session;
@@ -54,10 +54,24 @@ enum Verb {
     Unlock,
 }
 
+/// The command line. A verb's help lists the options of all verbs but for those that it refuses.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let is_refused = |option: &clap::Arg| test::REFUSED.contains(&option.get_id().as_str());
+    // A verb's own option of that name goes before the one of all verbs.
+    let hidden: Vec<clap::Arg> = command
+        .get_arguments()
+        .filter(|it| is_refused(it))
+        .map(|it| it.clone().hide(true))
+        .collect();
+    command.mut_subcommand("test", |test| test.args(hidden))
+}
+
 /// Does the work of the process and returns its exit code: 0 done, 1 failed, 2 usage or script
 /// error, 3 `plan --exit-code` found changes, 4 locked, 5 rejected by policy, 130 interrupted.
 pub fn main() -> ExitCode {
-    let Cli { common, verb } = match Cli::try_parse() {
+    let parsed = command().try_get_matches().and_then(|given| Cli::from_arg_matches(&given));
+    let Cli { common, verb } = match parsed {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };

@@ -38,6 +38,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
             "there are no containers of the project \"{name}\"; --project NAME shows those of another"
         );
         context.events.event(&Event::Log { level: Level::Info, text });
+        return Ok(());
     }
     let rows: Vec<_> = observed.containers.iter().map(row).collect();
     let text = fitted(&rows, session.terminal.width(), &|text| session.secrets.mask(text));

@@ -113,7 +113,7 @@ fn greet(session: &Session, context: &Context) {
     ));
 }
 
-/// Piped text is a script, and its values are shown.
+/// Piped text is a script, and its values are shown. Commands of the prompt print help.
 fn piped(
     session: &Session,
     common: &CommonOptions,
@@ -121,6 +121,15 @@ fn piped(
     folder: PathBuf,
 ) -> Result<(), Box<Diagnostic>> {
     let text = read_stdin(context).map_err(plain)?;
+    if let Some(said) = repl::commands(context, &folder, &text, session.terminal.width()) {
+        let said = said?;
+        match common.json {
+            true => session.json_lines().value(&said.into()),
+            false if said.is_empty() => {}
+            false => session.print(&said),
+        }
+        return Ok(());
+    }
     let runbook = Runbook::Code { name: STDIN.to_owned(), folder, text };
     let lines = common.json.then(|| session.json_lines());
     let outcome = script::run_reporting(context, &runbook, &mut |printer, value| match &lines {

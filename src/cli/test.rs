@@ -67,6 +67,9 @@ pub struct Test {
     sweep: sweep::Sweep,
 }
 
+/// Options of every verb that have no meaning here, whatever is tested.
+pub const REFUSED: [&str; 3] = ["host", "context", "project"];
+
 /// Runs the tests. Returns the exit code.
 pub fn main(common: &CommonOptions, test: &Test) -> u8 {
     let session = Session::new(common);

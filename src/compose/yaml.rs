@@ -261,10 +261,11 @@ fn convert(value: Yaml, path: &mut Vec<String>) -> Result<Value, UnsupportedValu
             Value::Object(object)
         }
         Yaml::Tagged(tagged) => {
-            return Err(strange(
-                path,
-                format!("has the tag {}, which says nothing here", tagged.tag),
-            ));
+            let why = match tagged.tag.to_string().as_str() {
+                "!reset" | "!override" => "which is for merging files: spc reads a single one",
+                _ => "which spc does not know",
+            };
+            return Err(strange(path, format!("has the tag {}, {why}", tagged.tag)));
         }
     })
 }

@@ -32,10 +32,13 @@ pub enum Severity {
 /// The field of a finding that contains the name of its rule.
 pub const RULE: &str = "rule";
 
+/// What stands in a frame for a function without a name.
+pub const CLOSURE: &str = "closure";
+
 /// One call of the trace, innermost first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The function called there, or `closure`.
+    /// The function called there, or [`CLOSURE`].
     pub function: String,
     /// The position of the call.
     pub place: SourceSpan,

@@ -65,6 +65,31 @@ pub fn run(
     })
 }
 
+/// What a text says that has nothing but commands of the prompt, as `help stack`, one on a line.
+/// Nothing of any other text: that is a script.
+pub fn commands(
+    context: &Arc<Context>,
+    folder: &Path,
+    text: &str,
+    width: Option<usize>,
+) -> Option<Result<String, Box<Diagnostic>>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let commands = lines.map(command).collect::<Option<Vec<_>>>()?;
+    if commands.is_empty() {
+        return None;
+    }
+    Some(on_script_thread(context, || {
+        let help = Help::new(&Session::new(context, folder)?.host_names());
+        let said = commands.iter().map_while(|command| match command {
+            Command::Help(about) => Some(help.text(*about, width)),
+            Command::Leave => None,
+        });
+        let said = said.collect::<Result<Vec<_>, _>>();
+        said.map(|said| said.join("\n\n"))
+            .map_err(|failure| Box::new(crate::script::errors::without_place(failure)))
+    }))
+}
+
 struct Prompt<'a> {
     context: &'a Arc<Context>,
     terminal: &'a Terminal,

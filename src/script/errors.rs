@@ -8,7 +8,7 @@ use super::names::{Names, Suggestion};
 use super::syntax_error::SyntaxError;
 use crate::api::Context;
 use crate::model::Failure;
-use crate::model::diagnostic::{Diagnostic, Frame, Severity, SourceSpan};
+use crate::model::diagnostic::{CLOSURE, Diagnostic, Frame, Severity, SourceSpan};
 use crate::model::failure::FileSpan;
 use crate::value::error::{COMMAND_LINE, failure_of, innermost};
 use crate::value::rhai_messages::{MissingName, is_closure, missing, unmarked};
@@ -139,7 +139,7 @@ fn unwound<'a>(
             if frames.last().is_some_and(|frame| frame.place == place) {
                 frames.pop();
             }
-            let function = if is_closure(function) { "closure" } else { unmarked(function) };
+            let function = if is_closure(function) { CLOSURE } else { unmarked(function) };
             frames.push(Frame { function: function.to_owned(), place });
         }
         if !inside.is_empty() {

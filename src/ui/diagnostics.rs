@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::terminal::{SUBJECT, Terminal, styled};
-use crate::model::diagnostic::{Diagnostic, Frame, RULE, Severity, SourceSpan};
+use crate::model::diagnostic::{CLOSURE, Diagnostic, Frame, RULE, Severity, SourceSpan};
 use crate::model::failure::Detail;
 use crate::model::masking::Masked;
 use crate::model::visible::{visible, visible_line};
@@ -84,10 +84,10 @@ fn calls(trace: &[Frame]) -> Vec<String> {
     let call = |frame: &Frame| {
         let SourceSpan { source, line, column, .. } = &frame.place;
         let place = format!("{}:{line}:{column}", visible_line(&source.name));
-        if frame.function.is_empty() {
-            place
-        } else {
-            format!("{place}, in the call of \"{}\"", visible_line(&frame.function))
+        match frame.function.as_str() {
+            "" => place,
+            CLOSURE => format!("{place}, in the call of a closure (|| …)"),
+            function => format!("{place}, in the call of \"{}\"", visible_line(function)),
         }
     };
     if trace.len() <= 2 * SHOWN_CALLS {

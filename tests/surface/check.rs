@@ -390,3 +390,23 @@ fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
     ];
     assert_eq!(found("COMPOSE_FILE='stack.yml:b.yml'\n"), (2, [&first[..], &both[..]].concat()));
 }
+
+#[test]
+fn faults_that_are_not_shown_are_said_and_not_counted() {
+    let keys: String = (0..60).map(|index| format!("    wrong{index}: 1\n")).collect();
+    let checked = |args: &[&str]| {
+        Spc::new()
+            .file("spc.toml", "spc = \"0.1\"\n")
+            .file("compose.yaml", format!("services:\n  a:\n    image: x\n{keys}"))
+            .args(args)
+            .output()
+    };
+    let ended = checked(&["check"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("1 file, 50 errors"), "{}", ended.stderr);
+    let more = "\"compose.yaml\" has more faults than these 50: correct them, then check again";
+    assert_eq!(ended.stderr.matches(more).count(), 1, "{}", ended.stderr);
+    let lines = checked(&["check", "--json"]).stdout;
+    assert_eq!(lines.matches("\"rule\":").count(), 50, "{lines}");
+    assert!(lines.contains("\"errors\":50"), "{lines}");
+}

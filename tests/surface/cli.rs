@@ -156,3 +156,27 @@ fn run_needs_a_runbook() {
         .run();
     Spc::new().args(["run", ""]).code(2).stderr("error: The name of the runbook is empty\n").run();
 }
+
+#[test]
+fn the_help_of_a_verb_lists_no_option_that_it_refuses() {
+    let listed = |help: &str| -> Vec<String> {
+        let long = |line: &str| Some(line.split("--").nth(1)?.split(' ').next()?.to_owned());
+        help.lines().filter(|line| line.trim_start().starts_with('-')).filter_map(long).collect()
+    };
+    for verb in ["plan", "repl", "check", "test", "ps", "unlock"] {
+        let help = Spc::new().args([verb, "--help"]).output();
+        assert_eq!(help.code, 0, "{help}");
+        let options = listed(&help.stdout);
+        assert!(options.iter().any(|option| option == "json"), "{help}");
+        let is_refused = |option: &str, value: &str| {
+            let ended = Spc::new().args([verb, &format!("--{option}={value}")]).output();
+            ended.stderr.contains("has no meaning")
+        };
+        for (option, value) in
+            [("project", "shop"), ("host", "unix:///nowhere"), ("context", "default")]
+        {
+            let is_listed = options.iter().any(|listed| listed == option);
+            assert_eq!(is_refused(option, value), !is_listed, "{verb} --{option}: {help}");
+        }
+    }
+}

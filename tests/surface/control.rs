@@ -86,7 +86,7 @@ fn retry_tries_again_and_says_so_and_gives_the_last_error() {
             2 |     fail("exec", "never"));
               |     ^^^^
               |
-              = called from: scripts/a.rhai:1:1, in the call of "closure"
+              = called from: scripts/a.rhai:1:1, in the call of a closure (|| …)
             "#,
         )
         .run();
@@ -162,7 +162,7 @@ fn parallel_answers_in_the_shape_of_its_question_and_throws_the_first_error() {
             3 |     redis: || fail("exec", "redis is gone"),
               |               ^^^^
               |
-              = called from: scripts/a.rhai:1:1, in the call of "closure"
+              = called from: scripts/a.rhai:1:1, in the call of a closure (|| …)
             "#,
         )
         .run();

@@ -168,7 +168,7 @@ fn the_calls_that_led_there_go_through_functions_modules_and_closures() {
               |                    ^^^^^
               |
               = called from: scripts/a.rhai:7:5, in the call of "check"
-              = called from: scripts/lib/more.rhai:2:26, in the call of "closure"
+              = called from: scripts/lib/more.rhai:2:26, in the call of a closure (|| …)
               = called from: scripts/lib/tools.rhai:4:11, in the call of "walk"
               = called from: scripts/a.rhai:6:8, in the call of "each"
             "#,

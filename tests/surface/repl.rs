@@ -226,3 +226,19 @@ fn what_is_no_text_is_refused() {
     let ended = Spc::new().args(["run", "-"]).stdin("\u{feff}print(\"bom\");\r\n").output();
     assert_eq!(ended.stdout, "bom\n", "{ended}");
 }
+
+#[test]
+fn help_that_is_piped_in_is_given_as_at_the_prompt() {
+    let all = repl("help\n").output();
+    assert_eq!((all.code, all.stderr.as_str()), (0, ""), "{all}");
+    assert!(all.stdout.contains("stack"), "{all}");
+    let one = repl("help stack").output();
+    assert!(one.code == 0 && one.stdout.contains("stack("), "{one}");
+    let two = repl(":help fs::read\nhelp(\"stack\");\nexit\n").output();
+    assert!(two.stdout.contains("fs::read") && two.stdout.contains(one.stdout.trim()), "{two}");
+    let json = Spc::new().args(["repl", "--json"]).stdin("help stack\n").output();
+    assert!(json.code == 0 && json.stdout.contains("\"value\":\""), "{json}");
+    let unknown = repl("help nosuch\n").output();
+    assert!(unknown.code == 1 && unknown.stderr.contains("\"nosuch\""), "{unknown}");
+    repl("exit\n").run();
+}

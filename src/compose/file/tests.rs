@@ -235,7 +235,7 @@ fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
     );
     refused(
         "services: {a: {image: !reset x}}\n",
-        "1:23 !reset x: The file has the tag !reset, which says nothing here",
+        "1:23 !reset x: The file has the tag !reset, which is for merging files: spc reads a single one",
     );
     refused(
         "a: &a 1\nservices: {a: {<<: *a}}\n",
