@@ -72,14 +72,23 @@ pub fn wrong_shape(context: &Context, path: &[Step], empty: Value) -> Option<Fai
     let fits =
         failure.path.as_ref().is_some_and(|found| !found.on_key && found.keys == names(path))
             && failure.message.contains(WRONG_TYPE);
-    fits.then(|| renumbered(failure, path))
+    fits.then(|| with_stack(renumbered(failure, path), path))
+}
+
+/// The failure about a whole description, with the calls that take one.
+fn with_stack(failure: Failure, path: &[Step]) -> Failure {
+    if path.is_empty() && failure.hint.is_none() {
+        failure.hint("it takes stack() or stack(description) or stack(name, description)")
+    } else {
+        failure
+    }
 }
 
 /// The failure for a scalar.
 pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Failure> {
     let failure = read(context, &described(path, value, &Map::new()))?;
     let fits = failure.path.as_ref().is_some_and(|found| found.keys.starts_with(&names(path)));
-    fits.then(|| renumbered(failure, path))
+    fits.then(|| with_stack(renumbered(failure, path), path))
 }
 
 /// The failure of a part that is completely known, with the path inside it.

@@ -267,3 +267,23 @@ fn probes_that_pass_too_early_are_warned_of() {
         ]
     );
 }
+
+#[test]
+fn a_whole_description_of_another_type_is_named_with_the_calls_that_take_one() {
+    for (call, position, value) in [
+        ("stack(\"x\");", "1:7", "the string \"x\""),
+        ("stack(1);", "1:7", "the number 1"),
+        ("stack(\"x\", 1.5);", "1:12", "the number 1.5"),
+        ("stack(\"x\", \"y\");", "1:12", "the string \"y\""),
+        ("stack(\"x\", true);", "1:12", "the truth value true"),
+        ("stack(\"x\", []);", "1:12", "a list"),
+    ] {
+        assert_eq!(
+            found(call),
+            [format!(
+                "{position} wrong-value: The description has to be a map, but it is {value} | it takes stack() or stack(description) or stack(name, description)"
+            )],
+            "{call}"
+        );
+    }
+}

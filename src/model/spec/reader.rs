@@ -14,7 +14,7 @@ use crate::model::names::is_reserved_label;
 use crate::model::{suggest, time};
 
 /// The middle of the message for a wrong type, between the key and the expected type.
-pub const WRONG_TYPE: &str = "\" has to be ";
+pub const WRONG_TYPE: &str = " has to be ";
 
 /// The expected type of values without a short form.
 const MAP: &str = "a map";
@@ -74,11 +74,12 @@ impl<'a> Field<'a> {
     /// A failure about a value of the wrong type; `wanted`: `a map`, `a string or a list of
     /// strings`.
     pub(super) fn wrong_type(&self, wanted: &str) -> Failure {
-        let failure = self.fail(format!(
-            "\"{}{WRONG_TYPE}{wanted}, but it is {}",
-            self.name(),
-            describe(self.value)
-        ));
+        let name = match self.path.as_slice() {
+            [] => "The description".to_owned(),
+            _ => format!("\"{}\"", self.name()),
+        };
+        let failure =
+            self.fail(format!("{name}{WRONG_TYPE}{wanted}, but it is {}", describe(self.value)));
         match self.value {
             Value::String(_) | Value::Number(_) if wanted == "a list" => {
                 failure.hint(format!("write [{}]", self.value))
