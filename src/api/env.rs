@@ -7,7 +7,7 @@ use rhai::{Array, ImmutableString};
 
 use super::context::Context;
 use super::{Raw, placed};
-use crate::compose::dotenv_quoting;
+use crate::compose::{dotenv, dotenv_quoting};
 use crate::model::Failure;
 use crate::model::size::parse_bytes;
 use crate::model::suggest::nearest;
@@ -35,6 +35,22 @@ fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
         _ => Err(Failure::usage("This secret's value can't be written to a .env file")
             .hint("only a value without quotes, backslashes and line ends can")),
     }
+}
+
+/// The text of a `.env` file with `written` as the value of `name`.
+fn with_line(text: &str, name: &str, written: &str) -> Result<String, Failure> {
+    if !dotenv::is_value(written) {
+        let message = format!("\"{name}\" can't be set: this is not one value of a .env file");
+        return Err(Failure::usage(message).hint("write env::quoted(value)"));
+    }
+    dotenv::with_value(text, name, written).map_err(|error| {
+        let (line, column) = (error.line, error.column);
+        Failure::usage(format!(
+            "The .env text can't be read in line {line}, column {column}: {}",
+            error.message
+        ))
+        .hint(error.hint)
+    })
 }
 
 /// The value of a required variable.
@@ -164,6 +180,25 @@ mod functions {
 
 #[export_module]
 mod module {
+    /// The text of a `.env` file with `written` as the value of `name`, in its last statement or in a
+    /// new line at the end. Every other byte stays as it is. `written` comes from `env::quoted`.
+    /// `dotenv::set` in `std/dotenv` does both.
+    ///
+    /// Throws `usage` if the text can't be read as a `.env` file.
+    ///
+    /// ```rhai
+    /// assert_eq(env::with_line("A=1\nB = 2\n", "B", env::quoted("x y")), "A=1\nB = 'x y'\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn with_line(
+        call: NativeCallContext,
+        text: &str,
+        name: &str,
+        written: &str,
+    ) -> Raw<String> {
+        placed(&call, |_| super::with_line(text, name, written))
+    }
+
     /// `value` in the form for a line `NAME=…` of a `.env` file: as it is, or in the quotes that it
     /// needs, so that spc, Docker Compose and dotenv libraries read the same value.
     ///

@@ -11,6 +11,7 @@
 //! Stricter than Compose in two cases in which Compose silently loses text: only a comment may
 //! follow a closing quote, and a name must not be empty.
 
+mod edit;
 mod fault;
 mod statement;
 mod value;
@@ -20,6 +21,7 @@ use indexmap::IndexMap;
 use super::interpolate::interpolate_marked;
 use super::{LARGEST_TEXT, Lookup, text};
 use crate::model::position::position;
+pub use edit::{is_value, with_value};
 use fault::Fault;
 use statement::Statements;
 

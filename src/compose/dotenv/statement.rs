@@ -1,5 +1,7 @@
 //! Finds the beginning and end of statements in a `.env` file.
 
+use std::ops::Range;
+
 use super::fault::Fault;
 
 /// `name=value`, or only a name.
@@ -18,6 +20,8 @@ pub(super) struct Value<'a> {
     pub text: &'a str,
     /// The byte of the file at which `text` begins.
     pub offset: usize,
+    /// The byte of the file after `=` or `:`.
+    pub assigned: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +63,9 @@ impl<'a> Statements<'a> {
         let value = match self.rest().chars().next() {
             Some('=' | ':') => {
                 self.at += 1;
+                let assigned = self.at;
                 self.skip(is_blank);
-                Some(self.value(name)?)
+                Some(self.value(name, assigned)?)
             }
             // Only a name: the line ends here.
             _ => None,
@@ -102,11 +107,11 @@ impl<'a> Statements<'a> {
         }
     }
 
-    fn value(&mut self, name: &str) -> Result<Value<'a>, Fault> {
+    fn value(&mut self, name: &str, assigned: usize) -> Result<Value<'a>, Fault> {
         let (quotes, quote) = match self.rest().chars().next() {
             Some('\'') => (Quotes::Single, '\''),
             Some('"') => (Quotes::Double, '"'),
-            _ => return Ok(self.bare()),
+            _ => return Ok(self.bare(assigned)),
         };
         let opening = self.at;
         let offset = opening + 1;
@@ -120,7 +125,7 @@ impl<'a> Statements<'a> {
             ));
         };
         self.at = offset + length + 1;
-        let value = Value { quotes, text: &self.text[offset..offset + length], offset };
+        let value = Value { quotes, text: &self.text[offset..offset + length], offset, assigned };
         self.skip(is_blank);
         match self.rest().chars().next() {
             None | Some('\n' | '#') => {
@@ -136,14 +141,14 @@ impl<'a> Statements<'a> {
     }
 
     /// The rest of the line, up to a comment.
-    fn bare(&mut self) -> Value<'a> {
+    fn bare(&mut self, assigned: usize) -> Value<'a> {
         let offset = self.at;
         let line = self.rest().split('\n').next().unwrap_or_default();
         self.at += line.len();
         // A comment needs a blank before it. "a#b" is a value, and so are "#b" and, as in Compose,
         // "#b" after a tab.
         let text = line.split(" #").next().unwrap_or_default().trim_end();
-        Value { quotes: Quotes::None, text, offset }
+        Value { quotes: Quotes::None, text, offset, assigned }
     }
 
     fn rest(&self) -> &'a str {
@@ -156,6 +161,17 @@ impl<'a> Statements<'a> {
 }
 
 impl Value<'_> {
+    /// The bytes of the file that the value takes, with its quotes. Blanks before an empty value
+    /// are no part of it: one of them may belong to the line end.
+    pub(super) fn span(&self) -> Range<usize> {
+        let end = self.offset + self.text.len();
+        match self.quotes {
+            Quotes::None if self.text.is_empty() => self.assigned..self.assigned,
+            Quotes::None => self.offset..end,
+            Quotes::Single | Quotes::Double => self.offset - 1..end + 1,
+        }
+    }
+
     /// Whether the value was probably intended as a comment: `NAME=  # choose one`.
     pub(super) fn is_bare_hash(&self) -> bool {
         matches!(self.quotes, Quotes::None) && self.text.starts_with('#')
