@@ -84,6 +84,8 @@ impl Deref for Context {
 impl Context {
     /// A context that is not connected yet.
     pub fn new(run: RunContext, connector: Connector) -> Self {
+        let script = ScriptState::default();
+        let run = RunContext { events: script.changes.events(run.events.clone()), ..run };
         Self {
             run: Arc::new(run),
             cancel: CancellationToken::new(),
@@ -93,7 +95,7 @@ impl Context {
             extension: None,
             watch: None,
             awaiting: None,
-            script: ScriptState::default(),
+            script,
             connector,
             engine: tokio::sync::OnceCell::new(),
         }
@@ -202,10 +204,10 @@ impl Context {
     /// The engine behind the policy guard, which checks every call of scripts.
     async fn connect(&self) -> Result<Arc<dyn Engine>, EngineError> {
         let engine = (self.connector)().await?;
-        Ok(Arc::new(Guard::new(
+        Ok(self.script.changes.engine(Arc::new(Guard::new(
             token_check::checked(engine),
             self.policy.clone(),
             self.host.clone(),
-        )))
+        ))))
     }
 }

@@ -88,10 +88,14 @@ pub(super) fn run(
     // In a plan, the file may get the assumed output, which is known only then.
     let is_late = context.watch.is_some() && assumed.is_some();
     let sink = output.as_ref().filter(|_| !is_late).map(|file| file.create(context)).transpose()?;
+    let is_read_only = request.read_only;
     let ended = finish(context, async {
         let ctx = verb_context(context, project).await?;
         exec(&ctx, Exec { container, name, request, input, output: sink, timeout }).await
     });
+    if ended.is_ok() && !is_read_only {
+        context.script.changes.note();
+    }
     // The simulation of a plan makes no command fail. If one fails, it really ran.
     let mut ended = ended.inspect_err(|failure| certain(context, failure))?;
     let assumed_end = assume_option::assumed_end(context, assumed);

@@ -65,7 +65,10 @@ impl File {
 
     /// A new file. It appears under its name when it is complete. A missing folder is created.
     pub fn create(&self, context: &Context) -> Result<Box<dyn FileSink>, Failure> {
-        Ok(context.host.create(&paths::to_create(context, &self.path)?)?)
+        Ok(context
+            .script
+            .changes
+            .of(context.host.create(&paths::to_create(context, &self.path)?))?)
     }
 }
 
@@ -106,7 +109,8 @@ pub(super) fn write_value(
 }
 
 fn put(context: &Context, path: &str, content: &str, mode: Option<u32>) -> Result<(), Failure> {
-    Ok(context.host.write(&paths::to_create(context, path)?, content.as_bytes(), mode)?)
+    let path = paths::to_create(context, path)?;
+    Ok(context.script.changes.of(context.host.write(&path, content.as_bytes(), mode))?)
 }
 
 /// A file, as the location of a secret.
@@ -116,7 +120,8 @@ fn place(path: &str) -> String {
 
 fn append(context: &Context, path: &str, text: &str) -> Result<(), Failure> {
     let content = secret::exposed_in(context, text, &place(path))?;
-    Ok(context.host.append(&paths::to_create(context, path)?, content.as_bytes())?)
+    let path = paths::to_create(context, path)?;
+    Ok(context.script.changes.of(context.host.append(&path, content.as_bytes()))?)
 }
 
 /// The paths in a folder, each beginning with the folder's own path, sorted.
@@ -132,16 +137,17 @@ fn list(context: &Context, folder: &str) -> Result<Vec<String>, Failure> {
 }
 
 fn remove(context: &Context, path: &str) -> Result<(), Failure> {
-    Ok(context.host.remove(&paths::to_write(context, path)?)?)
+    Ok(context.script.changes.of(context.host.remove(&paths::to_write(context, path)?))?)
 }
 
 fn make_folder(context: &Context, path: &str) -> Result<(), Failure> {
-    Ok(context.host.create_folder(&paths::to_write(context, path)?)?)
+    Ok(context.script.changes.of(context.host.create_folder(&paths::to_write(context, path)?))?)
 }
 
 fn rename(context: &Context, from: &str, to: &str) -> Result<(), Failure> {
     let from = paths::to_write(context, from)?;
-    Ok(context.host.rename(&from, &paths::to_create(context, to)?)?)
+    let to = paths::to_create(context, to)?;
+    Ok(context.script.changes.of(context.host.rename(&from, &to))?)
 }
 
 async fn copy(context: &Context, from: &str, to: &str) -> Result<(), Failure> {

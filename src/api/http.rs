@@ -202,6 +202,9 @@ fn request(
     let is_hintable = context.secrets.named_in(credentials).is_empty();
     let url = secret::exposed_in(context, url, "a request's address")?;
     let answer = task::wait(context, send(context, method, &url, content));
+    if !matches!(method, "GET" | "HEAD") && answer.is_ok() {
+        context.script.changes.note();
+    }
     // The address may contain a secret; the result for the script doesn't.
     let mask = |text: &str| context.secrets.mask(text);
     answer.map_err(|failure| Failure {

@@ -60,6 +60,7 @@ pub mod args;
 mod assume_option;
 pub mod bytes;
 pub mod certificate;
+pub mod changes;
 mod comparisons;
 pub mod compose;
 pub mod confirm;

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::changes::Changes;
 use super::declared_secrets::DeclaredSecrets;
 use super::option_choices::OptionChoices;
 use crate::apply::lock::Lock;
@@ -33,6 +34,8 @@ pub struct ScriptState {
     texts: Mutex<BTreeMap<String, Arc<Source>>>,
     /// Locks that `guarded` holds, by project.
     locks: Mutex<BTreeMap<String, Arc<Lock>>>,
+    /// Whether it changed something.
+    pub changes: Changes,
 }
 
 impl ScriptState {

@@ -329,7 +329,8 @@ fn execute(
     let context = Context::of(call)?;
     let request = Request::read(&context, options)?;
     let command = checked(&context, command, &request)?;
-    let answer = task::wait(&context, run(&context, &command, request))?;
+    let answer =
+        context.script.changes.of(task::wait(&context, run(&context, &command, request)))?;
     Ok(context.answered(Record::new(
         "sh result",
         [

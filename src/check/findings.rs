@@ -71,5 +71,6 @@ fn diagnostic(rule: Rule, place: Option<SourceSpan>, failure: Failure) -> Diagno
         trace: Vec::new(),
         details: failure.details,
         fields: [(RULE.to_owned(), rule.name().into())].into(),
+        after_changes: false,
     }
 }

@@ -271,7 +271,7 @@ impl Session {
     }
 
     fn end_as(&self, result: Result<(), Box<Diagnostic>>, well: u8, ok: bool) -> u8 {
-        let code = result.as_ref().map_or_else(|diagnostic| diagnostic.kind.exit_code(), |()| well);
+        let code = result.as_ref().map_or_else(|diagnostic| diagnostic.exit_code(), |()| well);
         let written = self.terminal.finish();
         let gone = self.terminal.closed().is_cancelled();
         // It ended because the output has no reader. The reason is reported, unless the reader has

@@ -47,7 +47,7 @@ impl CompletedRun {
     pub fn code(&self) -> u8 {
         match &self.end {
             End::Done | End::Help(_) => 0,
-            End::Failed(diagnostic) => diagnostic.kind.exit_code(),
+            End::Failed(diagnostic) => diagnostic.exit_code(),
             End::Killed => 137,
         }
     }

@@ -58,4 +58,17 @@ pub struct Diagnostic {
     pub details: Vec<Detail>,
     /// Further fields for machines: `service`, `code`.
     pub fields: std::collections::BTreeMap<String, serde_json::Value>,
+    /// Whether the run had changed something before.
+    pub after_changes: bool,
+}
+
+impl Diagnostic {
+    /// The exit code of a run that ended with it. The code for wrong use says that nothing was
+    /// changed, so a mistake that comes to light after a change has the code of a failure.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Usage if self.after_changes => Kind::Failed.exit_code(),
+            kind => kind.exit_code(),
+        }
+    }
 }

@@ -179,6 +179,7 @@ mod tests {
                 title: "log".to_owned(),
                 text: "hunter2hunter2 db://me:pass@host/".to_owned(),
             }],
+            after_changes: false,
             fields: [("stderr".to_owned(), serde_json::json!(["hunter2hunter2 me:pass@host/"]))]
                 .into(),
         };

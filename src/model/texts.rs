@@ -328,7 +328,17 @@ impl Texts for RunbookLine {
 
 impl Texts for Diagnostic {
     fn visit(&mut self, visit: &mut Visit<'_>) {
-        let Self { severity: _, kind: _, message, hint, place, trace, details, fields } = self;
+        let Self {
+            severity: _,
+            kind: _,
+            message,
+            hint,
+            place,
+            trace,
+            details,
+            fields,
+            after_changes: _,
+        } = self;
         message.visit(visit);
         hint.visit(visit);
         place.visit(visit);

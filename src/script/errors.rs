@@ -113,6 +113,7 @@ pub fn without_place(failure: Failure) -> Diagnostic {
         trace: Vec::new(),
         details: failure.details,
         fields: Failure::shown_fields(failure.fields),
+        after_changes: false,
     }
 }
 

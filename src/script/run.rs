@@ -209,7 +209,11 @@ impl Script {
             Ok(value) => Ok(Outcome::Value(value)),
             Err(error) if is_help(&error) => Ok(Outcome::Help(self.help())),
             Err(error) => {
-                Err(Box::new(diagnose(&self.library, &self.engine, &self.unit.name, &error)))
+                let diagnostic = diagnose(&self.library, &self.engine, &self.unit.name, &error);
+                // A plan changes nothing.
+                let after_changes =
+                    self.context.watch.is_none() && self.context.script.changes.any();
+                Err(Box::new(Diagnostic { after_changes, ..diagnostic }))
             }
         }
     }

@@ -217,6 +217,7 @@ mod tests {
             trace: Vec::new(),
             details: Vec::new(),
             fields: BTreeMap::new(),
+            after_changes: false,
         }
     }
 

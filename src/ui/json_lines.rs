@@ -334,6 +334,7 @@ mod tests {
             trace: Vec::new(),
             details: Vec::new(),
             fields: [("service".to_owned(), "db".into())].into(),
+            after_changes: false,
         };
         lines(&captured).end(0, true, None);
         lines(&captured).end(1, false, Some(&error));

@@ -12,6 +12,7 @@ mod control;
 mod descriptions;
 mod env;
 mod errors;
+mod exit_codes;
 mod flags;
 mod git_ignored;
 mod interrupts;

@@ -143,6 +143,7 @@ pub fn diagnostic(text: &str) -> Diagnostic {
         trace: vec![Frame { function: text(), place: place() }],
         details: vec![Detail { title: text(), text: text() }],
         fields: [(text(), serde_json::json!([text(), { (text()): text() }]))].into(),
+        after_changes: false,
     }
 }
 
