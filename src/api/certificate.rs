@@ -86,8 +86,9 @@ fn write_self_signed(
     let host = context.host.as_ref();
     let made =
         SelfSignedCertificate::make(&names, host.now(), days, &mut |buffer| host.random(buffer))?;
-    host.write(&key_file, made.key.as_bytes(), Some(PRIVATE))?;
-    Ok(host.write(&certificate, made.certificate.as_bytes(), None)?)
+    let changes = &context.script.changes;
+    changes.of(host.write(&key_file, made.key.as_bytes(), Some(PRIVATE)))?;
+    Ok(changes.of(host.write(&certificate, made.certificate.as_bytes(), None))?)
 }
 
 /// What the first certificate in a file says.

@@ -8,6 +8,7 @@ use crate::engine::observer::Observer;
 use crate::engine::{Call, Engine, Method};
 use crate::model::event::{Event, Sink};
 use crate::model::names::{LOCK_IMAGE, LOCK_SUFFIX};
+use crate::model::step::ActionKind;
 
 /// Notes the changes of one run.
 #[derive(Clone, Default)]
@@ -57,7 +58,10 @@ struct StepObserver {
 
 impl Sink for StepObserver {
     fn event(&self, event: &Event) {
-        if let Event::StepStarted { .. } = event {
+        // A build reads its context before it asks the engine for anything: its call is noted.
+        if let Event::StepStarted { label, .. } = event
+            && !matches!(label.action, ActionKind::Build | ActionKind::Pull)
+        {
             self.changes.note();
         }
         self.events.event(event);
@@ -65,8 +69,8 @@ impl Sink for StepObserver {
 }
 
 /// Whether a call belongs to the lock, which a run removes again, or to a command, which is noted
-/// where it is known whether it only reads. The lock is the only object that is written to and
-/// removed by its id outside of the steps of a verb.
+/// where it is known whether it only reads. Outside of the steps of a verb, the lock is written to
+/// and removed by its id; functions that do this with another container note it themselves.
 fn is_passing(call: &Call<'_>) -> bool {
     let target = call.target();
     match call.method() {

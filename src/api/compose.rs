@@ -140,9 +140,23 @@ pub fn default_files(context: &Context) -> Vec<String> {
         .collect()
 }
 
-/// The failure if one of the [`default_files`] can't be read.
+/// The failure for one of the [`default_files`] that can't be read.
 pub fn unreadable(context: &Context, name: &str) -> Failure {
     let by = if named_files(context).is_empty() { "" } else { ", which COMPOSE_FILE names" };
+    could_not_read(context, name, by)
+}
+
+/// Whether a file is there that may be read.
+pub fn is_there(context: &Context, path: &str) -> bool {
+    paths::exists(context, path).unwrap_or(false)
+}
+
+/// The failure for a compose file that a script names and that can't be read.
+pub fn unreadable_of_script(context: &Context, name: &str) -> Failure {
+    could_not_read(context, name, "")
+}
+
+fn could_not_read(context: &Context, name: &str, by: &str) -> Failure {
     let failure = Failure::usage(format!("Could not read the compose file \"{name}\"{by}"));
     let kind = paths::to_read(context, name)
         .ok()
@@ -153,7 +167,10 @@ pub fn unreadable(context: &Context, name: &str) -> Failure {
             failure.hint("it is a folder: a compose file is a file of that name")
         }
         Some(_) => failure.hint("see whether you may read it"),
-        None => failure.hint("a path is relative to the project directory"),
+        None => match paths::meant(context, name) {
+            Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
+            None => failure.hint("a path is relative to the project directory"),
+        },
     }
 }
 
@@ -223,7 +240,10 @@ fn missing(context: &Context, path: &str) -> Failure {
         .into_iter()
         .filter(|name| paths::exists(context, name).unwrap_or(false))
         .collect();
-    match nearest(path, there.iter().copied()).or(there.first().copied()) {
+    let near = paths::meant(context, path)
+        .or_else(|| nearest(path, there.iter().copied()).map(str::to_owned))
+        .or_else(|| there.first().map(|name| (*name).to_owned()));
+    match near {
         Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
         None => failure.hint("a path is relative to the project directory"),
     }

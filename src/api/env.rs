@@ -39,18 +39,36 @@ fn quoted(context: &Context, value: &str) -> Result<ImmutableString, Failure> {
 
 /// The text of a `.env` file with `written` as the value of `name`.
 fn with_line(text: &str, name: &str, written: &str) -> Result<String, Failure> {
+    let begins = |c: char| c == '_' || c.is_ascii_alphabetic();
+    let is_name = name.starts_with(begins)
+        && name.chars().all(|c| begins(c) || c.is_ascii_digit() || c == '.' || c == '-');
+    if !is_name {
+        return Err(Failure::usage(format!("\"{name}\" is not the name of a variable"))
+            .hint("letters, digits and \"_\", not beginning with a digit"));
+    }
     if !dotenv::is_value(written) {
         let message = format!("\"{name}\" can't be set: this is not one value of a .env file");
         return Err(Failure::usage(message).hint("write env::quoted(value)"));
     }
-    dotenv::with_value(text, name, written).map_err(|error| {
+    let changed = dotenv::with_value(text, name, written).map_err(|error| {
         let (line, column) = (error.line, error.column);
         Failure::usage(format!(
             "The .env text can't be read in line {line}, column {column}: {}",
             error.message
         ))
         .hint(error.hint)
-    })
+    })?;
+    // A bare value may mean something else beside what follows it in its line.
+    let read = |text: &str| {
+        let variables = dotenv::parse(text.as_bytes(), &|_| None).ok()?.variables;
+        variables.into_iter().find(|(found, _)| found == name).map(|(_, variable)| variable.value)
+    };
+    if read(&changed) == read(&format!("{name}={written}\n")) {
+        Ok(changed)
+    } else {
+        Err(Failure::usage(format!("\"{name}\" can't be set to this value in its line"))
+            .hint("write env::quoted(value), or put the comment in a line of its own"))
+    }
 }
 
 /// The value of a required variable.
@@ -216,6 +234,22 @@ mod module {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_line_that_would_read_as_another_value_is_refused() {
+        let trial = Harness::new();
+        for (call, message) in [
+            (
+                r##"env::with_line("A='x'# c\n", "A", "it's")"##,
+                "\"A\" can't be set to this value in its line",
+            ),
+            (r##"env::with_line("", "A\nB", "x")"##, "\"A\nB\" is not the name of a variable"),
+            (r##"env::with_line("", "", "x")"##, "\"\" is not the name of a variable"),
+        ] {
+            assert_eq!(trial.fails(call).message, message);
+        }
+        assert_eq!(trial.text(r##"env::with_line("A='x'# c\n", "A", "y")"##), "A='y'# c\n");
+    }
+
     use super::super::harness::Harness;
     use super::{dotenv_quoting, quoted};
     use crate::model::secret::Secrets;

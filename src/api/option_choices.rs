@@ -91,13 +91,16 @@ impl OptionChoices {
         // A record must not hold a secret, and a masked value would be useless.
         let holds_secret = |choice: &SavedOption| {
             let texts = std::iter::once(&choice.value).chain(&choice.described);
-            texts.into_iter().any(|text| run.secrets.masked(text).is_some())
+            texts.into_iter().any(|text| is_secret(run, text))
         };
         let (secret, chosen): (SavedOptions, SavedOptions) =
             chosen.into_iter().partition(|(_, choice)| holds_secret(choice));
-        for option in
-            secret.keys().filter(|option| self.0.lock().withheld.insert((*option).clone()))
-        {
+        // What `.env` describes is read there again.
+        let lost = secret
+            .iter()
+            .filter(|(_, choice)| choice.described.as_ref() != Some(&choice.value))
+            .map(|(option, _)| option);
+        for option in lost.filter(|option| self.0.lock().withheld.insert((*option).clone())) {
             let option = option_name(option);
             run.log(
                 Level::Warning,
@@ -154,6 +157,23 @@ impl OptionChoices {
     }
 }
 
+/// Whether a value of an option is a secret, or holds a long one or a token. A short secret inside
+/// of a longer value may be there by chance: of the secret `prod`, `eu-prod-1` is none.
+fn is_secret(run: &RunContext, value: &str) -> bool {
+    const LONG: usize = 6;
+    if run.secrets.reveal(value) != value {
+        return true;
+    }
+    let Some(masked) = run.secrets.masked(value) else { return false };
+    let mut rest = String::new();
+    let mut parts = masked.split("[secret ");
+    rest.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        rest.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
+    }
+    rest.is_empty() || value.len().saturating_sub(rest.len()) >= LONG
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::harness::Harness;
@@ -179,12 +199,17 @@ mod tests {
         assert!(project.file(FILE).contains("hunter2"), "nothing says that it is a secret");
         run.secrets.add("token", &Secrets::token("token", [1; 16]), "hunter2");
         options.choose("pair", choice("a", Some("user:hunter2")));
+        // A short secret that stands in it by chance, and one that `.env` gives again.
+        run.secrets.add("user", &Secrets::token("user", [2; 16]), "prod");
+        options.choose("zone", choice("eu-prod-1", None));
+        options.choose("word", choice("hunter2", Some("hunter2")));
         for _ in 0..2 {
             options.keep(run, "shop");
         }
         let kept = project.file(FILE);
         assert!(!kept.contains("hunter2") && !kept.contains("key"), "{kept}");
         assert!(kept.contains("\"tag\"") && !kept.contains("\"pair\""), "{kept}");
+        assert!(kept.contains("eu-prod-1") && !kept.contains("\"word\""), "{kept}");
         let said: Vec<String> = project
             .events()
             .into_iter()

@@ -23,9 +23,9 @@ pub fn to_read(context: &Context, given: &str) -> Result<CheckedPath, Failure> {
 pub fn read(context: &Context, given: &str) -> Result<Bytes, Failure> {
     let path = to_read(context, given)?;
     context.host.read(&path).map_err(|error| {
-        let is_missing = error.kind == HostErrorKind::NotFound;
+        let near = (error.kind == HostErrorKind::NotFound).then(|| meant(context, given));
         let failure = Failure::from(error);
-        match meant(context, given).filter(|_| is_missing) {
+        match near.flatten() {
             Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
             None => failure,
         }
@@ -33,13 +33,21 @@ pub fn read(context: &Context, given: &str) -> Result<Bytes, Failure> {
 }
 
 /// The path of a file that differs in one misspelt name from `given`, where nothing is.
-fn meant(context: &Context, given: &str) -> Option<String> {
+pub(super) fn meant(context: &Context, given: &str) -> Option<String> {
+    const LONGEST: usize = 256;
+    const MOST_ENTRIES: usize = 1_000;
+    if given.len() > LONGEST {
+        return None;
+    }
     let names: Vec<&str> = given.split('/').collect();
     let upto = |end: usize| names[..end].join("/");
     let wrong = (1..=names.len()).find(|&end| !exists(context, &upto(end)).unwrap_or(true))?;
     let folder = if wrong == 1 { ".".to_owned() } else { upto(wrong - 1) };
     let entries = context.host.list(&to_read(context, &folder).ok()?).ok()?;
-    let near = nearest(names[wrong - 1], entries.iter().map(|entry| entry.name.as_str()))?;
+    let near = nearest(
+        names[wrong - 1],
+        entries.iter().take(MOST_ENTRIES).map(|entry| entry.name.as_str()),
+    )?;
     let mut corrected = names.clone();
     corrected[wrong - 1] = near;
     let corrected = corrected.join("/");

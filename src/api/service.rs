@@ -438,6 +438,7 @@ pub mod functions {
         }
         for container in running {
             files::write(&service.stack.context, &container.id, path, text)?;
+            service.stack.context.script.changes.note();
         }
         Ok(())
     }

@@ -188,7 +188,10 @@ impl<'a> Records<'a> {
         self.make_folder()?;
         let content = VersionedContent::new(format::STATE, &state);
         let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
-        self.host.write(&self.path(STATE)?, &text, Some(RECORD_MODE))?;
+        let path = self.path(STATE)?;
+        // Its secrets are masked. Whoever shares the folder with other users keeps its mode.
+        let mode = if self.host.info(&path).is_ok() { None } else { Some(RECORD_MODE) };
+        self.host.write(&path, &text, mode)?;
         let _ = self.know(Ok(Arc::new(state)));
         Ok(())
     }

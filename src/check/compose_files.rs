@@ -1,7 +1,11 @@
-//! Checks the compose file of a project and its variables, with the same reader as a run.
+//! Checks the compose files of a project and of its scripts, and their variables, with the same
+//! reader as a run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+
+use rhai::{Expr, Position};
 
 use crate::api::Context;
 use crate::api::compose::{self, ComposeFileCheck};
@@ -12,11 +16,18 @@ use crate::model::diagnostic::{Source, SourceSpan};
 use crate::script::project_context::EnvFileNote;
 
 use super::findings::Findings;
+use super::parsed_source::ParsedSource;
 use super::rule::Rule;
+use super::script_analysis::{Call, CallReceiver, ScriptAnalysis};
 
 /// Checks the project's own compose file, if the project's folder is checked. Returns the number of
 /// files.
-pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings) -> usize {
+pub fn check(
+    context: &Arc<Context>,
+    folders: &[&Path],
+    seen: &BTreeSet<String>,
+    findings: &mut Findings,
+) -> usize {
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
     }
@@ -24,7 +35,7 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
         findings.add_without_place(Rule::WrongValue, failure);
     }
     let mut read = 0;
-    for name in compose::default_files(context) {
+    for name in compose::default_files(context).into_iter().filter(|name| !seen.contains(name)) {
         if check_file(context, &name, findings) {
             read += 1;
         } else {
@@ -32,6 +43,62 @@ pub fn check(context: &Arc<Context>, folders: &[&Path], findings: &mut Findings)
         }
     }
     read
+}
+
+/// Checks the compose files that a source names: `compose("deploy/prod.yml")`. `seen` holds those
+/// that were checked before. Returns the number of files.
+pub fn check_named(
+    context: &Arc<Context>,
+    parsed: &ParsedSource,
+    reading: &ScriptAnalysis<'_>,
+    seen: &mut BTreeSet<String>,
+    findings: &mut Findings,
+) -> usize {
+    let mut read = 0;
+    for (path, position) in reading.calls.iter().filter_map(named_file) {
+        if !seen.insert(path.to_owned()) {
+            continue;
+        }
+        if check_file(context, path, findings) {
+            read += 1;
+        } else if !reading.calls.iter().any(|call| may_make(call, path))
+            && !is_beside(context, &parsed.source.name, path)
+        {
+            let failure = compose::unreadable_of_script(context, path);
+            findings.add(Rule::Unreadable, &parsed.source, position, failure);
+        }
+    }
+    read
+}
+
+/// The path in a call of `compose`, and its place.
+fn named_file<'a>(call: &Call<'a>) -> Option<(&'a str, Position)> {
+    let is_compose = call.call.name == "compose" && !call.call.is_qualified();
+    match call.call.args.first()? {
+        Expr::StringConstant(path, position)
+            if is_compose && matches!(call.on, CallReceiver::Nothing) =>
+        {
+            Some((path.as_str(), *position))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a script in a folder below the project has the file beside it or above: it belongs to
+/// another project, in whose folder it is started.
+fn is_beside(context: &Context, script: &str, path: &str) -> bool {
+    let below = Path::new(script).ancestors().skip(1);
+    below
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .any(|folder| compose::is_there(context, &folder.join(path).to_string_lossy()))
+}
+
+/// Whether a call of another function names the file: it may make it.
+fn may_make(call: &Call<'_>, path: &str) -> bool {
+    call.call.is_qualified()
+        && call.call.args.iter().any(
+            |argument| matches!(argument, Expr::StringConstant(text, _) if text.as_str() == path),
+        )
 }
 
 /// Whether a file is a YAML description and not a script.

@@ -7,6 +7,7 @@
 //! - [`compose_files`]: the project's compose file and variables
 //! - [`flow`]: finds the literals of descriptions and options; [`descriptions`],
 //!   [`references`], [`options`]: find the mistakes in them
+//! - [`values`]: comparisons of different types, fields that a map doesn't have
 //! - [`strings`], [`probes`]: find code that is valid but probably not intended
 
 pub mod calls;
@@ -27,6 +28,7 @@ pub mod sources;
 pub mod strings;
 #[cfg(test)]
 mod tests;
+pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -137,12 +139,21 @@ fn read(
         of_tests,
     };
     apply(context, &hosts, &sources, &readings, &mut findings);
+    let mut named = BTreeSet::new();
+    for name in sources.asked.iter().filter(|name| !hosts.of_tests.contains(name.as_str())) {
+        if let (Some(parsed), Some(reading)) =
+            (sources.parsed.get(name), readings.get(name.as_str()))
+        {
+            compose_files +=
+                compose_files::check_named(context, parsed, reading, &mut named, &mut findings);
+        }
+    }
     // If files are named, only those are checked.
     let is_whole =
         paths.is_empty() || paths.iter().any(|path| here.join(path) == context.project.directory);
     let folders: Vec<&Path> =
         if is_whole { folders.iter().map(PathBuf::as_path).collect() } else { Vec::new() };
-    compose_files += compose_files::check(context, &folders, &mut findings);
+    compose_files += compose_files::check(context, &folders, &named, &mut findings);
     if is_whole {
         compose_files::remark(remarks, &mut findings);
     }
@@ -175,6 +186,7 @@ fn apply(
             .unwrap_or(&hosts.runbooks);
         calls::Calls { host, sources, readings, findings }.check(parsed, reading);
         captures::check(parsed, reading, findings);
+        values::check(parsed, reading, findings);
     }
     flow::check(context, sources, readings, findings);
 }

@@ -26,6 +26,8 @@ pub enum Rule {
     UnknownKey,
     UnknownName,
     WrongValue,
+    Comparison,
+    UnknownField,
     CapturedHandle,
     Interpolation,
     WeakProbe,
@@ -66,6 +68,8 @@ impl Rule {
                 "a service, network, volume or secret that the description has none of"
             }
             Self::WrongValue => "a value in a description or in options that would be refused",
+            Self::Comparison => "a comparison of values of different types, where both are known",
+            Self::UnknownField => "a field that a map written out in the script doesn't have",
             Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
             Self::Interpolation => {
                 "\"${X}\" in a plain string of a description: nothing puts a value in"

@@ -35,6 +35,13 @@ pub enum CallReceiver<'a> {
     Chain { begins: &'a Expr, variable: Option<usize>, is_first: bool },
 }
 
+/// `variable.field`, where it is read.
+pub struct FieldAccess<'a> {
+    pub variable: usize,
+    pub name: &'a str,
+    pub position: Position,
+}
+
 /// A name after `module::` that is not a function.
 pub struct QualifiedName<'a> {
     pub modules: Vec<&'a str>,
@@ -50,6 +57,9 @@ pub struct UndefinedVariable<'a> {
     pub in_function: bool,
 }
 
+/// Rhai's functions that change the map that is their first argument.
+const CHANGING: &[&str] = &["set", "mixin", "fill_with", "remove", "clear", "drain", "retain"];
+
 /// The result of the pass.
 #[derive(Default)]
 pub struct ScriptAnalysis<'a> {
@@ -60,6 +70,11 @@ pub struct ScriptAnalysis<'a> {
     pub undefined: Vec<UndefinedVariable<'a>>,
     pub calls: Vec<Call<'a>>,
     pub qualified: Vec<QualifiedName<'a>>,
+    /// The operators that compare two values.
+    pub comparisons: Vec<(&'a FnCallExpr, Position)>,
+    pub fields: Vec<FieldAccess<'a>>,
+    /// The variables that are the first argument of a function that changes it: `mixin(x, …)`.
+    changed_by_call: BTreeSet<usize>,
     /// Keys of maps, and fields, that may contain a closure.
     pub keys: BTreeSet<&'a str>,
     /// Every name that is a variable somewhere.
@@ -74,7 +89,7 @@ pub struct ScriptAnalysis<'a> {
     captured: BTreeMap<usize, Vec<usize>>,
     /// The values of a function's body, by the function's address: of its last statement and of
     /// each `return`.
-    given: BTreeMap<usize, Vec<ResultValue<'a>>>,
+    results: BTreeMap<usize, Vec<ResultValue<'a>>>,
 }
 
 /// A value that a function or block returns.
@@ -121,9 +136,14 @@ impl<'a> ScriptAnalysis<'a> {
         self.captured.get(&address(closure)).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a map or list may have other content than what was assigned.
+    pub fn may_differ(&self, binding: usize) -> bool {
+        self.bindings[binding].is_changed || self.changed_by_call.contains(&binding)
+    }
+
     /// The results of a function.
     pub fn given(&self, function: &Function) -> &[ResultValue<'a>] {
-        self.given.get(&address(function)).map_or(&[], Vec::as_slice)
+        self.results.get(&address(function)).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -175,7 +195,7 @@ impl<'a> ScriptVisitor<'a> {
         }
         let mut given = std::mem::replace(&mut self.returns, before);
         last_values(&function.body, &mut given);
-        self.reading.given.insert(address(function), given);
+        self.reading.results.insert(address(function), given);
     }
 
     fn block(&mut self, statements: &'a [Stmt]) {
@@ -336,8 +356,12 @@ impl<'a> ScriptVisitor<'a> {
                 }
                 self.call(call, *position, CallReceiver::Chain { begins, variable, is_first });
             }
-            Expr::Property(parts, _) if !is_index => {
+            Expr::Property(parts, position) if !is_index => {
                 self.reading.keys.insert(&parts.2);
+                if let Some(variable) = variable.filter(|_| is_first) {
+                    let (name, position) = (parts.2.as_str(), *position);
+                    self.reading.fields.push(FieldAccess { variable, name, position });
+                }
             }
             Expr::StringConstant(key, _) if is_index => {
                 self.reading.keys.insert(key);
@@ -351,7 +375,14 @@ impl<'a> ScriptVisitor<'a> {
             self.expression(argument);
         }
         if !call.is_operator_call() {
+            if CHANGING.contains(&call.name.as_str())
+                && let Some(first) = call.args.first().and_then(|it| self.reading.binding(it))
+            {
+                self.reading.changed_by_call.insert(first);
+            }
             self.reading.calls.push(Call { call, position, on });
+        } else if ["==", "!=", "<", "<=", ">", ">="].contains(&call.name.as_str()) {
+            self.reading.comparisons.push((call, position));
         }
     }
 

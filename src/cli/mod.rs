@@ -68,7 +68,8 @@ fn command() -> clap::Command {
 }
 
 /// Does the work of the process and returns its exit code: 0 done, 1 failed, 2 usage or script
-/// error, 3 `plan --exit-code` found changes, 4 locked, 5 rejected by policy, 130 interrupted.
+/// error, 3 `plan --exit-code` found changes, 4 locked, 5 rejected by policy, 6 a plan that ends
+/// before its runbook does, 130 interrupted.
 pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|given| Cli::from_arg_matches(&given));
     let Cli { common, verb } = match parsed {

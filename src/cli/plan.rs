@@ -19,14 +19,16 @@ use crate::ui::{help, preview};
 /// The exit code for changes, if requested.
 pub const CHANGES: u8 = 3;
 
+/// The exit code for a plan that ends before the runbook does.
+pub const INCOMPLETE: u8 = 6;
+
 /// Show what a runbook would do, and do nothing.
 #[derive(Args)]
 #[command(
     override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]..."
 )]
 pub struct Plan {
-    /// End with code 3 where there is something to do, or may be: where the plan ends before the
-    /// runbook does
+    /// End with code 3 if there is something to do
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
@@ -40,6 +42,7 @@ pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     let session = Session::new(&common);
     match Session::attempt(|| execute(&session, &common, &given.words, from)) {
         Ok(PlanResult { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
+        Ok(PlanResult { incomplete: true, .. }) => session.end_with(INCOMPLETE, false),
         Ok(PlanResult { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
         result => session.end(result.map(drop)),
     }
@@ -48,8 +51,10 @@ pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
 /// The facts about a plan that decide about the exit code.
 #[derive(Default)]
 struct PlanResult {
-    /// There is something to do, or there may be.
+    /// There is something to do.
     changes: bool,
+    /// It ends before the runbook does.
+    incomplete: bool,
     /// It ends at something that `spc.toml` doesn't allow.
     refused: bool,
 }
@@ -99,7 +104,8 @@ fn execute(
         PlanOutcome::Preview(made) => {
             let ends = made.ends.as_ref();
             let said = PlanResult {
-                changes: made.changes() || ends.is_some(),
+                changes: made.changes(),
+                incomplete: ends.is_some(),
                 refused: ends.is_some_and(|ends| ends.refused),
             };
             show(session, common, &made);

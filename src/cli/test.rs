@@ -74,7 +74,10 @@ pub const REFUSED: [&str; 3] = ["host", "context", "project"];
 pub fn main(common: &CommonOptions, test: &Test) -> u8 {
     let session = Session::new(common);
     session.end(Session::attempt(|| {
-        signals::leave_with_an_end(&session)?;
+        // A sweep ends in order: what it found so far is shown.
+        if test.sweep.runbook.is_none() {
+            signals::leave_with_an_end(&session)?;
+        }
         execute(&session, common, test)
     }))
 }

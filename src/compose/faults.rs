@@ -13,6 +13,9 @@ pub use super::file::MOST;
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, suggest};
 
+/// Bytes of the largest description of a script that is searched for all its faults.
+const LARGEST_SEARCHED: usize = 128 << 10;
+
 /// How the parts of a description are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparisonScope {
@@ -107,6 +110,10 @@ pub fn read_map<T>(
         Ok(read) => return Ok(read),
         Err(failure) => failure,
     };
+    // Each fault costs a reading of the whole.
+    if description.to_string().len() > LARGEST_SEARCHED {
+        return Err(found);
+    }
     let (list, is_cut) = search(Vec::new(), Some(found), description, read);
     Err(Faults { list, is_cut }.joined("also wrong in this description"))
 }

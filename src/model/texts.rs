@@ -89,11 +89,17 @@ impl Texts for Value {
     fn visit(&mut self, visit: &mut Visit<'_>) {
         match self {
             Self::Null | Self::Bool(_) => {}
-            // A number whose text changes is that text: a script may have made it of a secret.
+            // A number that is a secret becomes a text: a script may have made it of one. Digits in
+            // a longer number are no secret.
             Self::Number(number) => {
                 let text = number.to_string();
                 let changed = visited(text.clone(), visit);
-                if changed != text {
+                let rest = changed.trim_start_matches('-');
+                let after = rest.rsplit(']').next().unwrap_or_default();
+                if changed != text
+                    && rest.starts_with('[')
+                    && !after.starts_with(|c: char| c.is_ascii_digit())
+                {
                     *self = Self::String(changed);
                 }
             }

@@ -17,7 +17,7 @@ pub fn find(text: &str, error: &ParseErrorType, position: Position) -> Option<(F
     let (failure, place) = quotes_in_quotes(text, &scan, at)
         .or_else(|| missing_hash(text, &scan, at))
         .or_else(|| unclosed(text, &scan, error, at))
-        .or_else(|| foreign_syntax::find(text, error, at))?;
+        .or_else(|| foreign_syntax::find(text, &scan, error, at))?;
     Some((failure, place_of(text, place)))
 }
 

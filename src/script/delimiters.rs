@@ -11,6 +11,8 @@ pub struct Scan {
     pub brackets: Vec<Bracket>,
     /// Strings in double quotes, with the quotes.
     pub strings: Vec<Range<usize>>,
+    /// With their signs; one that ends a line without the line end.
+    pub comments: Vec<Range<usize>>,
 }
 
 /// A bracket in code, by its byte. The closing bracket may be of any kind.
@@ -84,8 +86,13 @@ pub fn scan(text: &str) -> Scan {
             b'/' if matches!(next, Some(b'/' | b'*')) => {
                 let ending = if next == Some(b'/') { "\n" } else { "*/" };
                 match text[at + 2..].find(ending) {
-                    Some(length) => at += 2 + length + ending.len() - 1,
+                    Some(length) => {
+                        let kept = if ending == "\n" { 0 } else { ending.len() };
+                        scan.comments.push(at..at + 2 + length + kept);
+                        at += 2 + length + ending.len() - 1;
+                    }
                     None => {
+                        scan.comments.push(at..text.len());
                         scan.place = CursorContext::Elsewhere;
                         return scan;
                     }

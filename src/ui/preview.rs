@@ -51,6 +51,13 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
         .max()
         .unwrap_or(0);
     let layout = Layout { numbers, columns, width };
+    if let Some(ends) = &preview.ends {
+        let at = ends.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"));
+        lines.push(styled(
+            WARNING,
+            &format!("This plan is incomplete: it ends{at}, before the runbook does"),
+        ));
+    }
     lines.extend(preview.ways_back.iter().map(way_back));
     for item in &preview.items {
         match item {

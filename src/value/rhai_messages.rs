@@ -274,6 +274,9 @@ fn describe_function(missing: &MissingName) -> Failure {
                 return match (left.as_str(), right.as_str()) {
                     ("string", "integer" | "float") | ("integer" | "float", "string") => failure
                         .hint("parse_int and parse_float make a number of a text, `${…}` a text of a number"),
+                    ("nothing", _) | (_, "nothing") => {
+                        failure.hint("a key that a map doesn't have gives (): write ?? and a default")
+                    }
                     _ => failure,
                 };
             }
@@ -336,12 +339,13 @@ fn outside(what: &str, count: usize, index: i64, parts: &str) -> Failure {
     Failure::usage(format!("Index {index} is outside the {what}, which has {count} {parts}"))
 }
 
-/// A syntax error.
+/// The failure of an assignment to a constant.
 fn constant(name: &str) -> Failure {
     Failure::usage(format!("The constant \"{name}\" can't be changed"))
         .hint(format!("declare it with let: let {name} = …"))
 }
 
+/// The failure of a syntax error.
 fn describe_parsing(error: &ParseErrorType) -> Failure {
     match error {
         ParseErrorType::VariableUndefined(name) => {

@@ -16,16 +16,26 @@ pub struct Mistake {
     pub text: &'static str,
     /// Further files: path and content.
     pub files: &'static [(&'static str, &'static str)],
-    /// Whether a line and a column can be named; an option of the command line has none.
+    /// Whether the message has a line and a column. An option of the command line has none; what a
+    /// test throws again has the test's.
     pub has_place: bool,
+    /// Whether the message has a next step. A crash has none: the log is shown.
+    pub has_hint: bool,
 }
 
 const fn run(what: &'static str, text: &'static str) -> Mistake {
-    Mistake { what, command: Command::Run(&[]), text, files: &[], has_place: true }
+    Mistake { what, command: Command::Run(&[]), text, files: &[], has_place: true, has_hint: true }
 }
 
 const fn simulated(what: &'static str, machine: &'static str, text: &'static str) -> Mistake {
-    Mistake { what, command: Command::Simulated(machine), text, files: &[], has_place: true }
+    Mistake {
+        what,
+        command: Command::Simulated(machine),
+        text,
+        files: &[],
+        has_place: false,
+        has_hint: true,
+    }
 }
 
 impl Mistake {
@@ -120,11 +130,14 @@ pub const MISTAKES: &[Mistake] = &[
         "sim::registry(false);",
         "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\" },\n} }).up();\n",
     ),
-    simulated(
-        "A container that crashes at its start",
-        "sim::process(\"web\", #{ exits_after: \"100ms\", exit_code: 3, logs: [\"bind: permission denied\"] });",
-        "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\" },\n} }).up();\n",
-    ),
+    Mistake {
+        has_hint: false,
+        ..simulated(
+            "A container that crashes at its start",
+            "sim::process(\"web\", #{ exits_after: \"100ms\", exit_code: 3, logs: [\"bind: permission denied\"] });",
+            "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\" },\n} }).up();\n",
+        )
+    },
     simulated(
         "A health check whose program is missing",
         "sim::process(\"web\", #{ exec: #{ \"curl *\": #{ code: 127, stderr: \"exec: curl: not found\" } } });",

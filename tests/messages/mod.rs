@@ -61,9 +61,12 @@ fn a_message_says_where_and_what_to_write() {
     assert!(MISTAKES.len() >= 25);
     for mistake in MISTAKES {
         let said = shown(mistake);
-        // Of a crash the container itself says why, in its log.
-        let is_crash = said.contains("exited with code");
-        assert!(said.contains("help: ") || is_crash, "no next step:\n{said}");
-        assert!(said.contains(" --> ") || !mistake.has_place, "no place:\n{said}");
+        assert!(said.contains("help: ") || !mistake.has_hint, "no next step:\n{said}");
+        assert!(
+            said.contains(" --> scripts/a.rhai:")
+                || said.contains(" --> .env:")
+                || !mistake.has_place,
+            "no place:\n{said}"
+        );
     }
 }

@@ -184,7 +184,7 @@ fn an_error_in_a_module_is_shown_in_the_module_with_the_import_that_led_there() 
         .code(2)
         .stderr(
             r#"
-            error: A ";" is missing at the end of this line
+            error: A ";" is missing here
              --> scripts/stack.rhai:2:14
               |
             2 |     let x = 1

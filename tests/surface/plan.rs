@@ -47,8 +47,10 @@ fn a_plan_is_one_line_of_json_and_an_end() {
 #[test]
 fn a_plan_that_can_not_go_on_says_where_and_what_it_assumed() {
     plan(&[], "let status = http::get(\"http://localhost/\").json();\nfs::write(\"out\", status.name);\n")
+        .code(6)
         .stdout(
             "
+            This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
             scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
@@ -128,6 +130,7 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
         .code(5)
         .stdout(
             "
+            This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
             scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
@@ -147,11 +150,11 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
 }
 
 #[test]
-fn a_plan_that_ends_early_may_have_something_to_do() {
-    assert_eq!(plan(&[], "http::get(\"http://localhost/\").int();").output().code, 0);
-    assert_eq!(plan(&["--exit-code"], "http::get(\"http://localhost/\").int();").output().code, 3);
+fn a_plan_that_ends_early_has_an_exit_code_of_its_own() {
+    assert_eq!(plan(&[], "http::get(\"http://localhost/\").int();").output().code, 6);
+    assert_eq!(plan(&["--exit-code"], "http::get(\"http://localhost/\").int();").output().code, 6);
     let ended = plan(&["--exit-code"], "loop { sleep(\"1h\"); }\n").output();
-    assert!(ended.code == 3 && ended.stdout.contains("nothing to do up to here"), "{ended}");
+    assert!(ended.code == 6 && ended.stdout.contains("nothing to do up to here"), "{ended}");
 }
 
 #[test]
@@ -232,6 +235,7 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
         .code(2)
         .stdout(
             "
+            This plan is incomplete: it ends at scripts/a.rhai:2, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
             scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body

@@ -60,7 +60,7 @@ fn long_forms_and_items_of_lists_are_read_at_their_place() {
             "2:69 wrong-value: The secret \"both\" needs exactly one of \"file\" and \"environment\"",
             "6:27 wrong-value: Unknown mount option \"wr\" in \"data:/b:wr\" | there is: ro, rw, nocopy",
             "6:90 unknown-key: Unknown key \"tmpfs\" in \"services.web.volumes.2\" | there is: read_only, source, target, type, volume",
-            "6:104 wrong-value: The target \"relative\" of a mount has to be an absolute path in the container | write \"/relative\"",
+            "6:104 wrong-value: The target \"relative\" of a mount has to be an absolute path in the container | write \"data:/relative\"",
             "7:68 unknown-key: Unknown key \"create_host_pth\" in \"services.web.volumes.4.bind\" | did you mean \"create_host_path\"?",
             "7:95 wrong-value: \"5\" needs the key \"type\"",
             "7:125 wrong-value: \"services.web.volumes.6.type\" can't be \"bnid\" | did you mean \"bind\"?",

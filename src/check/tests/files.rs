@@ -167,3 +167,28 @@ fn a_compose_file_that_is_named_is_read_as_one() {
     );
     assert_eq!(all.files, 1);
 }
+
+#[test]
+fn a_compose_file_that_a_script_names_is_read_with_the_script() {
+    let run = project(&[
+        ("spc.toml", ""),
+        ("deploy/prod.yml", "services:\n  a:\n    image: x\n    porst: 1\n"),
+        ("up.rhai", "compose(\"deploy/prod.yml\").up();\n"),
+        (
+            "down.rhai",
+            "compose(\"deploy/prod.yml\").down();\ncompose(\"deploy/prd.yml\").down();\n",
+        ),
+        ("made.rhai", "yaml::write(\"made.yml\", #{});\ncompose(\"made.yml\").up();\n"),
+        ("up_test.rhai", "fn test_up() { compose(\"of_test.yml\").up(); }\n"),
+    ]);
+    let all = report(&run, &[]);
+    let found: Vec<String> = all.findings.iter().map(line).collect();
+    assert_eq!(
+        found,
+        [
+            "deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
+            "down.rhai:2:9 unreadable: Could not read the compose file \"deploy/prd.yml\" | did you mean \"deploy/prod.yml\"?",
+        ]
+    );
+    assert_eq!(all.files, 5);
+}

@@ -6,6 +6,7 @@ mod files;
 mod mutations;
 mod names;
 mod shipped;
+mod values;
 
 use std::path::PathBuf;
 

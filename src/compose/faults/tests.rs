@@ -146,7 +146,7 @@ fn a_key_that_is_why_there_is_no_image_is_the_only_fault() {
 fn a_description_of_a_script_names_all_its_faults_and_each_hint_once() {
     let description = json!({ "services": {
         "a": { "imge": "x", "expose": [80] },
-        "b": { "image": "x", "tmpfs": "/a", "ports": ["x:1"] },
+        "b": { "image": "x", "tmpfs": "/a", "ports": ["x:1"], "tty": true },
     } });
     let options = ReadOptions { directory: Path::new("/srv/app"), lookup: &|_| None };
     let failure = read_map(&description, &|description, scope| match scope {
@@ -165,9 +165,12 @@ fn a_description_of_a_script_names_all_its_faults_and_each_hint_once() {
             "Unknown key \"imge\" in \"services.a\"",
             "\"x:1\" is not a port",
             "The Compose key \"tmpfs\" in \"services.b\" is not supported yet",
+            "The Compose key \"tty\" in \"services.b\" is not supported yet",
         ]
     );
     assert_eq!(failure.details[0].title, "also wrong in this description");
-    assert!(failure.hint.unwrap().starts_with("supported here: build, command, "));
-    assert_eq!(failure.details[0].text.matches("supported here").count(), 0);
+    let hint = "remove it: containers on one network reach all ports of each other";
+    assert_eq!(failure.hint.as_deref(), Some(hint));
+    let hints = failure.details[0].text.matches("(supported here: build, command, ").count();
+    assert_eq!(hints, 1, "{}", failure.details[0].text);
 }

@@ -200,7 +200,7 @@ fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
 fn a_wrong_value_is_shown_at_its_place() {
     refused(
         "services: {db: {image: 15}}\n",
-        "1:24 15: \"services.db.image\" has to be a string, but it is the number 15 (write it in quotes: \"15\")",
+        "1:24 15: \"services.db.image\" has to be a string, but it is the number 15 (write it in quotes)",
     );
     refused(
         &format!("{SHOP}    ports:\n      - 80:80\n      - \"web:80\"\n"),

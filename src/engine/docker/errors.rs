@@ -139,7 +139,12 @@ fn without_markup(text: &str) -> String {
             _ => {}
         }
     }
-    plain.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN_OF_A_PAGE).collect()
+    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(SHOWN_OF_A_PAGE) {
+        // The mark lets the mask find the beginning of a secret that was cut.
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 /// Whether an answer says that the engine's disk, or a quota on it, is full.

@@ -103,7 +103,10 @@ impl Mask {
         let index = self.values.len();
         self.index(index, &characters, &encodings);
         self.pieces.add(index, &encodings);
-        self.tails.add(index, &characters, SHORTEST);
+        // A form of another value has its ends, but for the case of letters.
+        if !is_variant {
+            self.tails.add(index, &characters, SHORTEST);
+        }
         self.values.push(Value { name: name.to_owned(), characters, encodings, is_variant });
     }
 

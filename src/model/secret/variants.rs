@@ -1,17 +1,27 @@
-//! What spc itself makes of a value before a text is masked: a message begins with a capital, a
-//! command is shown on one line, the name of a host is compared in lower case. Whoever does that
-//! knows no secrets, so the mask knows what comes of it.
+//! The forms that spc gives a value before a text is masked: a message begins with a capital, a
+//! command is shown on one line, the name of a host is in lower case. The code that does this
+//! doesn't know the secrets, so the mask knows these forms.
 
-/// The values that spc may make of this one, without it itself.
+/// The fewest characters of a value whose form in lower case or on one line is masked. A shorter
+/// one is too often an ordinary word: of the secret `Dev`, `/dev/null` would be masked.
+const DISTINCT: usize = 12;
+
+/// The forms that spc may give a value, without the value itself.
 pub(super) fn variants(value: &str) -> Vec<String> {
-    let one_line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut forms = vec![capitalised(value)];
+    if value.chars().count() >= DISTINCT {
+        let one_line = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        forms.extend([
+            value.to_lowercase(),
+            capitalised(&one_line),
+            one_line.to_lowercase(),
+            one_line,
+        ]);
+    }
     let mut found: Vec<String> = Vec::new();
-    for text in [value, &one_line] {
-        let variants = [text.to_owned(), capitalised(text), text.to_lowercase()];
-        for variant in variants {
-            if variant != value && !found.contains(&variant) {
-                found.push(variant);
-            }
+    for form in forms {
+        if form != value && !found.contains(&form) {
+            found.push(form);
         }
     }
     found
@@ -39,11 +49,20 @@ mod tests {
     fn a_value_has_no_variant_that_is_the_value_itself() {
         assert!(variants("48151623").is_empty());
         assert_eq!(variants("hunter2"), ["Hunter2"]);
-        assert_eq!(variants("Tr0ub4dor"), ["tr0ub4dor"]);
+        assert_eq!(variants("Tr0ub4dor-and-3"), ["tr0ub4dor-and-3"]);
         assert_eq!(
             variants("pass  Phrase"),
-            ["Pass  Phrase", "pass  phrase", "pass Phrase", "Pass Phrase", "pass phrase"]
+            ["Pass  Phrase", "pass  phrase", "Pass Phrase", "pass phrase", "pass Phrase"]
         );
+    }
+
+    #[test]
+    fn a_short_value_hides_no_ordinary_words() {
+        assert_eq!(variants("Dev"), [""; 0]);
+        assert_eq!(variants("Postgres"), [""; 0]);
+        let text = "postgres:16 writes to /dev/null";
+        assert_eq!(hiding("Dev").mask(text), text);
+        assert_eq!(hiding("Postgres").mask(text), text);
     }
 
     #[test]

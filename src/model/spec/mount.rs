@@ -48,11 +48,22 @@ impl Mount {
         };
         let target = &mount.target;
         if !target.starts_with('/') {
-            return Err(field
-                .fail(format!(
-                    "The target \"{target}\" of a mount has to be an absolute path in the container"
-                ))
-                .hint(format!("write \"/{}\"", target.trim_start_matches("./"))));
+            let failure = field.fail(format!(
+                "The target \"{target}\" of a mount has to be an absolute path in the container"
+            ));
+            let absolute = format!("/{}", target.trim_start_matches(['.', '/']));
+            return Err(match field.value {
+                Value::String(text) => match text.split_once(&format!(":{target}")) {
+                    Some((source, rest)) => {
+                        failure.hint(format!("write \"{source}:{absolute}{rest}\""))
+                    }
+                    // A path alone is a target, of an anonymous volume.
+                    None => {
+                        failure.hint(format!("write \"{text}:/PATH\" with a path in the container"))
+                    }
+                },
+                _ => failure.hint(format!("write \"{absolute}\"")),
+            });
         }
         let place = mount.place();
         if place == "/" {

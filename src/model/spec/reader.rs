@@ -81,12 +81,11 @@ impl<'a> Field<'a> {
         let failure =
             self.fail(format!("{name}{WRONG_TYPE}{wanted}, but it is {}", describe(self.value)));
         match self.value {
-            Value::String(_) | Value::Number(_) if wanted == "a list" => {
+            Value::String(_) if wanted == "a list" => {
                 failure.hint(format!("write [{}]", self.value))
             }
-            Value::Number(number) if wanted == "a string" => {
-                failure.hint(format!("write it in quotes: \"{number}\""))
-            }
+            // Not the number itself: `1.10` was read as 1.1.
+            Value::Number(_) if wanted == "a string" => failure.hint("write it in quotes"),
             _ => failure,
         }
     }
@@ -317,7 +316,8 @@ impl<'a> MapReader<'a> {
         })
     }
 
-    /// Rejects these keys of Compose before all other mistakes in the map.
+    /// Rejects every key that was not asked for; `unsupported` are keys of Compose that are not
+    /// supported here. Keys `x-…` are free.
     pub fn finish(self, unsupported: &[&str]) -> Result<(), Failure> {
         for (key, value) in self.map {
             if self.known.contains(&key.as_str()) || key.starts_with("x-") {
@@ -332,9 +332,14 @@ impl<'a> MapReader<'a> {
             if unsupported.contains(&key.as_str()) {
                 let failure = field
                     .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
-                return Err(match self.supported() {
-                    Some(keys) => failure.hint(keys),
-                    None => failure,
+                return Err(match (key.as_str(), self.supported()) {
+                    ("expose", _) => failure
+                        .hint("remove it: containers on one network reach all ports of each other"),
+                    ("links", _) => {
+                        failure.hint("remove it: services on one network reach each other by name")
+                    }
+                    (_, Some(keys)) => failure.hint(keys),
+                    (_, None) => failure,
                 });
             }
             let failure = field.fail_key(format!("Unknown key \"{key}\"{place}"));

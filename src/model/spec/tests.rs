@@ -67,7 +67,7 @@ fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
 fn a_wrong_type_names_path_and_value() {
     assert_eq!(
         message(json!({"services": {"db": {"image": 5}}})),
-        "services.db.image: \"services.db.image\" has to be a string, but it is the number 5 (write it in quotes: \"5\")"
+        "services.db.image: \"services.db.image\" has to be a string, but it is the number 5 (write it in quotes)"
     );
     assert_eq!(
         message(json!({"services": {"db": {"image": "x", "stop_grace_period": 40}}})),

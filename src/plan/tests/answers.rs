@@ -233,7 +233,7 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
     let code = "guarded(shop, \"restore\", |g| {\n    g.undo(\"take it back\", || fs::remove(\"copy\"));\n    fs::write(\"copy\", \"x\");\n    cache.exec(\"check\").int();\n});\n";
     let said = asked(code);
     assert!(
-        said.starts_with("this plan takes a way back: ask.rhai:4: guarded \"restore\" undoes what it did: \"\" is not an integer\n"),
+        said.starts_with("This plan is incomplete: it ends at ask.rhai:7, before the runbook does\nthis plan takes a way back: ask.rhai:4: guarded \"restore\" undoes what it did: \"\" is not an integer\n"),
         "{said}"
     );
     assert!(said.contains("remove file copy"), "{said}");

@@ -43,6 +43,7 @@ fn a_read_only_command_that_fails_ends_the_plan_with_what_stands_before() {
             format!("fs::write(\"before\", \"x\");\ncache.exec(\"nope\", #{{ {options} }});\n");
         let (shown, failure, said) = failed(&answering(&code, "*nope*", nope.clone()));
         let expected = "\
+This plan is incomplete: it ends at ask.rhai:5, before the runbook does
 ask.rhai:4
   1  write file before                                                  asked for in line 4
 ask.rhai:5
