@@ -128,7 +128,9 @@ async fn acquire_for(
             }
             Some(ExistingLock { id, content: Err(error) }) => {
                 waiting.nameless_since = None;
-                if waiting.is_unreadable_for_good(&id, now) || is_over {
+                // An engine that is busy may give it out later.
+                let is_answered = !matches!(error, HeartbeatError::Engine(_));
+                if is_answered && waiting.is_unreadable_for_good(&id, now) || is_over {
                     return Err(unreadable(project, &error).into());
                 }
             }

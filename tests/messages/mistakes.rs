@@ -16,8 +16,7 @@ pub struct Mistake {
     pub text: &'static str,
     /// Further files: path and content.
     pub files: &'static [(&'static str, &'static str)],
-    /// Whether the message has a line and a column. An option of the command line has none; what a
-    /// test throws again has the test's.
+    /// Whether the message has a line and a column: an option of the command line has none.
     pub has_place: bool,
     /// Whether the message has a next step. A crash has none: the log is shown.
     pub has_hint: bool,
@@ -33,7 +32,7 @@ const fn simulated(what: &'static str, machine: &'static str, text: &'static str
         command: Command::Simulated(machine),
         text,
         files: &[],
-        has_place: false,
+        has_place: true,
         has_hint: true,
     }
 }

@@ -468,6 +468,28 @@ fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
 }
 
 #[test]
+fn a_lock_that_a_busy_engine_does_not_give_out_is_waited_for() {
+    let (machine, description) = slow(20);
+    for call in 1..=40 {
+        let error = EngineError::new(EngineErrorKind::Server, "too many requests");
+        machine.engine.fault(Fault {
+            on: FaultPoint::method("container_download", call),
+            effect: FaultEffect::FailBefore(error),
+        });
+    }
+    let other = json!({"services": {"two": {"image": "redis:1"}}});
+    let later = || {
+        machine.pass(secs(2));
+        machine.up(&other)
+    };
+    let results = beside(&machine, vec![Box::new(|| machine.up(&description)), Box::new(later)]);
+    for result in results {
+        result.unwrap();
+    }
+    assert!(!machine.footprint().locked);
+}
+
+#[test]
 fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
     // Zeros are what some file systems leave of a file after a power cut.
     for content in [None, Some(""), Some("\0\0\0")] {
