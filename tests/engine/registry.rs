@@ -115,7 +115,7 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
 
     run(&registry.config("none", "{}"))
         .ends(1)
-        .prints(&["gives you no access to it", &format!("docker login {host}")]);
+        .prints(&["denies access to it", &format!("docker login {host}")]);
     run(&registry.config("auths", &registry.login())).ends(0);
 
     registry.forget();
@@ -136,7 +136,7 @@ fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration()
     run(&registry.config("helper", &by_helper))
         .env("PATH", &path)
         .ends(1)
-        .prints(&["gives you no access to it"]);
+        .prints(&["denies access to it"]);
     let missing = r#"{"credsStore": "spct-gone"}"#;
     run(&registry.config("missing", missing))
         .ends(1)
