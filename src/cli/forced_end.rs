@@ -14,11 +14,11 @@ use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
 use crate::ui::json_lines::JsonLines;
 
-/// Knows the verbs under way, and who has to hear of their end.
+/// Follows the verbs of a run, and reports their end where the run would have reported it.
 pub struct ForcedEnd {
     host: Arc<dyn Host>,
     secrets: Arc<Secrets>,
-    /// Where the run is told to programs.
+    /// The lines of `--json`, if the run writes them.
     lines: Option<Arc<JsonLines>>,
     journal: Mutex<Option<Arc<Journal>>>,
     verbs: Mutex<Vec<OpenVerb>>,
@@ -41,9 +41,8 @@ impl ForcedEnd {
         *self.journal.lock() = Some(journal);
     }
 
-    /// Reports that each verb under way has ended, not well, and then the end of the run. `about`
-    /// is what there is to know of it. May wait for whoever prints: not for the thread that hears
-    /// signals.
+    /// Reports that each open verb has failed, and then the end of the run. `about` says what is
+    /// left. May wait for another thread that prints, so the thread of signals must not call it.
     pub fn report(&self, about: &str) {
         let verbs = std::mem::take(&mut *self.verbs.lock());
         let ends: Vec<Masked<Event>> = verbs

@@ -59,7 +59,7 @@ impl Consumer for Journal {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let mut state = self.state.lock();
         let wanted = match &**event {
-            // With their ends, the steps of one verb are told from those of the next.
+            // A reader needs the ends of verbs to separate the steps of one verb from the next.
             Event::VerbStarted { .. }
             | Event::StepStarted { .. }
             | Event::StepDone { .. }
