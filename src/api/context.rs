@@ -19,7 +19,7 @@ use crate::value::{Record, swallowed_errors};
 pub use super::watch::{ScriptObserver, WaitObserver};
 
 /// The text in a plan for a `catch`.
-pub const CATCHES: &str = "catch goes on with an error";
+pub const CATCHES: &str = "catch continues";
 
 /// Connects to the engine. A run calls it at most once, when its script first needs it. A plan that
 /// starts again calls it again.
@@ -152,7 +152,7 @@ impl Context {
     /// evaluation has ended.
     pub fn report_swallowed(&self) {
         if let (Some(watch), Some(it)) = (&self.watch, swallowed_errors::at_end()) {
-            watch.goes_back(Some((&it.source, it.line)), CATCHES, &it.message);
+            watch.handles_error(Some((&it.source, it.line)), CATCHES, &it.message);
         }
     }
 

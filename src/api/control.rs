@@ -116,11 +116,7 @@ mod functions {
                 forget_thrown();
                 if let Some(watch) = &Context::of(&context)?.watch {
                     let at = context.call_source().zip(context.call_position().line());
-                    watch.goes_back(
-                        at,
-                        "attempt goes on with an error",
-                        &failure_of(&error).message,
-                    );
+                    watch.handles_error(at, "attempt continues", &failure_of(&error).message);
                 }
                 (false, Dynamic::UNIT, caught(&context, &error).into())
             }

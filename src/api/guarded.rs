@@ -79,21 +79,21 @@ fn run(
     };
     context.script.options.defer(&stack.name);
     let result = function.call_within_context::<Dynamic>(call, (guard.clone(),));
-    let goes_back = result.is_err() && guard.undoes();
+    let is_undone = result.is_err() && guard.undoes();
     if let (Err(error), Some(watch)) = (&result, &context.watch)
-        && goes_back
+        && is_undone
     {
         let at = call.call_source().zip(call.call_position().line());
-        watch.goes_back(
+        watch.handles_error(
             at,
-            &format!("guarded \"{label}\" undoes what it did"),
+            &format!("guarded \"{label}\" undoes its steps"),
             &failure_of(error).message,
         );
     }
     let undone = guard.to_undo(result.is_err());
     let troubles = clean_up(call, &context, label, &guard, result.is_err());
-    context.script.options.decide(&context.run, &stack.name, !goes_back);
-    guard.record.end(if goes_back {
+    context.script.options.decide(&context.run, &stack.name, !is_undone);
+    guard.record.end(if is_undone {
         troubles.iter().map(|(what, _)| what.clone()).collect()
     } else {
         Vec::new()

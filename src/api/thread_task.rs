@@ -10,7 +10,7 @@ use crate::value::error::{RefusalGuard, refused, set_refusal_aside};
 
 /// Where a task is among those that run side by side: each call of `parallel` that led here, by a
 /// number of its own, and the function in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Branch(Vec<(u64, usize)>);
 
 impl Branch {
@@ -21,11 +21,10 @@ impl Branch {
         move |function| Self(before.iter().copied().chain([(number, function)]).collect())
     }
 
-    /// Whether the two run side by side: what one does says nothing of when the other does
-    /// something.
-    pub fn is_beside(&self, other: &Self) -> bool {
-        let fork = self.0.iter().zip(&other.0).find(|(one, other)| one != other);
-        fork.is_some_and(|(one, other)| one.0 == other.0)
+    /// The calls of `parallel` that led here, outermost first, and the index of the function in
+    /// each.
+    pub fn path(&self) -> &[(u64, usize)] {
+        &self.0
     }
 }
 

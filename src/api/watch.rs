@@ -29,7 +29,7 @@ pub trait ScriptObserver: Send + Sync {
     fn fails(&self, message: &str);
     /// The script undoes something or handles an error: in which line of a source, what it does,
     /// because of which error.
-    fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str);
+    fn handles_error(&self, at: Option<(&str, usize)>, what: &str, error: &str);
     /// The script waited for a condition that does not come true here, and continues as if it had.
     fn awaits_condition(&self);
     /// From now on the task on this thread repeats itself, or no longer does. Returns whether it

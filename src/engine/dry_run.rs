@@ -39,23 +39,23 @@ pub trait Effects: Send + Sync {
     /// already recorded as a whole.
     fn effect(&self, action: ActionKind, object: &Object) -> Option<usize>;
     /// A change whose answer comes from outside: the source of the answer, and the assumption.
-    fn asked(&self, step: Option<usize>, whose: String, assumed: &'static str);
+    fn answer_unknown(&self, step: Option<usize>, source: String, assumed: &'static str);
     /// The script gets an unknown answer.
-    fn assume(&self, whose: &str, assumed: &str);
+    fn assume(&self, source: &str, assumed: &str);
     /// A read-only command really runs, so its answer is known.
-    fn looks(&self, action: ActionKind, object: &Object);
+    fn answer_known(&self, action: ActionKind, object: &Object);
     /// A note, once.
     fn note(&self, text: &str);
     /// Something that the plan can't predict, and why. The plan continues.
     fn unclear(&self, what: &str);
     /// The image with this name is unknown until this step.
-    fn unknown(&self, image: &str, step: usize);
+    fn image_unknown(&self, image: &str, step: usize);
     /// The simulation invented an id for the image with this name.
-    fn invented(&self, id: &str, image: &str);
+    fn invented_image(&self, id: &str, image: &str);
     /// The simulation invented an id, or a name, of something in this new container or network.
-    fn made(&self, id: &str, with: &Object);
+    fn invented(&self, id: &str, object: &Object);
     /// A container would be created from an image.
-    fn made_from(&self, container: &str, image: &str, id: Option<String>);
+    fn created_from(&self, container: &str, image: &str, id: Option<String>);
 }
 
 /// The engine of a plan; see the module.
@@ -295,11 +295,11 @@ impl DryRunEngine {
     /// none.
     async fn tell_made_up(&self, id: &str, name: &str) -> Result<()> {
         let container = Object::container(name);
-        self.effects.made(id, &container);
+        self.effects.invented(id, &container);
         let mounts = self.sim.container_inspect(id).await?.mounts.unwrap_or_default();
         for volume in mounts.iter().filter_map(|mount| mount.name.as_deref()) {
             if is_anonymous_volume(volume) && !self.found.volumes.contains_key(volume) {
-                self.effects.made(volume, &container);
+                self.effects.invented(volume, &container);
             }
         }
         Ok(())
@@ -322,7 +322,7 @@ impl DryRunEngine {
     /// From here on it is unknown which image has this name.
     fn opens(&self, step: Option<usize>, image: &str) {
         if let Some(step) = step {
-            self.effects.unknown(image, step);
+            self.effects.image_unknown(image, step);
         }
     }
 }

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_groups_and_ways_back_are_numbered_from_one() {
+    fn steps_groups_and_rollbacks_are_numbered_from_one() {
         let steps = serde_json::to_value(steps(&plan(), "up")).unwrap();
         let object = |kind: &str, name: &str| json!({ "kind": kind, "name": name });
         assert_eq!(

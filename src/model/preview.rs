@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::plan_steps::{PlanStep, SummaryKey};
 
 /// A line of the runbook: `scripts/up.rhai`, line 31.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RunbookLine {
     pub file: String,
     pub line: usize,
@@ -23,9 +23,9 @@ impl std::fmt::Display for RunbookLine {
 /// What a runbook would do, in the order of the runbook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
-    /// Exceptions: the plan does not show the normal path of the runbook.
+    /// Errors that the runbook handles: the plan does not show its normal path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ways_back: Vec<HandledError>,
+    pub handled_errors: Vec<HandledError>,
     pub items: Vec<PreviewItem>,
     /// Counts by kind: `create`, `replace`, `stop`. A step that belongs to another one is not
     /// counted.
@@ -47,10 +47,7 @@ impl Preview {
 
     /// All steps, by number.
     pub fn steps(&self) -> impl Iterator<Item = &PlanStep> {
-        self.items.iter().flat_map(|item| match item {
-            PreviewItem::Call(call) => call.steps.as_slice(),
-            PreviewItem::Assumption(_) => &[],
-        })
+        self.items.iter().filter_map(PreviewItem::as_call).flat_map(|call| &call.steps)
     }
 }
 
@@ -60,6 +57,16 @@ impl Preview {
 pub enum PreviewItem {
     Call(Call),
     Assumption(Assumption),
+}
+
+impl PreviewItem {
+    /// The call, unless it is an assumption.
+    pub fn as_call(&self) -> Option<&Call> {
+        match self {
+            Self::Call(call) => Some(call),
+            Self::Assumption(_) => None,
+        }
+    }
 }
 
 /// A call of the runbook that does something.
@@ -111,9 +118,9 @@ pub struct PlanEnd {
 pub struct HandledError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<RunbookLine>,
-    /// `guarded "restore" undoes what it did`.
+    /// `guarded "restore" undoes its steps`.
     pub what: String,
     /// The error; empty if it is unknown.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub because: String,
+    pub error: String,
 }

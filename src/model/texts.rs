@@ -281,8 +281,8 @@ impl Texts for UndoStep {
 
 impl Texts for Preview {
     fn visit(&mut self, visit: &mut Visit<'_>) {
-        let Self { ways_back, items, summary: _, conditional: _, notes, ends } = self;
-        ways_back.visit(visit);
+        let Self { handled_errors, items, summary: _, conditional: _, notes, ends } = self;
+        handled_errors.visit(visit);
         items.visit(visit);
         notes.visit(visit);
         ends.visit(visit);
@@ -291,10 +291,10 @@ impl Texts for Preview {
 
 impl Texts for HandledError {
     fn visit(&mut self, visit: &mut Visit<'_>) {
-        let Self { at, what, because } = self;
+        let Self { at, what, error } = self;
         at.visit(visit);
         what.visit(visit);
-        because.visit(visit);
+        error.visit(visit);
     }
 }
 

@@ -59,7 +59,7 @@ impl DryRunHost {
 
     fn note(&self, action: ActionKind, path: &CheckedPath) {
         if !self.is_record(path) {
-            self.recorder.write(action, &Object::new(ObjectKind::File, self.shown(path)));
+            self.recorder.add_change(action, &Object::new(ObjectKind::File, self.shown(path)));
         }
     }
 
@@ -146,7 +146,7 @@ impl Host for DryRunHost {
         self.sim.create_folder(path)?;
         if is_new && !self.is_record(path) {
             self.recorder
-                .write(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
+                .add_change(ActionKind::Make, &Object::new(ObjectKind::Folder, self.shown(path)));
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Host for DryRunHost {
         if !self.is_record(to) {
             let object = Object::new(ObjectKind::File, self.shown(from))
                 .with(format!("to {}", self.shown(to)));
-            self.recorder.write(ActionKind::Rename, &object);
+            self.recorder.add_change(ActionKind::Rename, &object);
         }
         Ok(())
     }
@@ -201,7 +201,7 @@ impl Host for DryRunHost {
         self.runs_commands.store(true, Ordering::Relaxed);
         let line = request.command.join(" ");
         let command = Object::new(ObjectKind::Command, &line);
-        self.recorder.question(
+        self.recorder.add_question(
             ActionKind::Run,
             &command,
             format!("the command \"{line}\""),
@@ -211,14 +211,19 @@ impl Host for DryRunHost {
     }
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
-        let whose = format!("{} {}", request.method, request.url);
-        let request = Object::new(ObjectKind::Request, &whose);
-        self.recorder.question(ActionKind::Request, &request, whose, "status 200, an empty body");
+        let source = format!("{} {}", request.method, request.url);
+        let request = Object::new(ObjectKind::Request, &source);
+        self.recorder.add_question(
+            ActionKind::Request,
+            &request,
+            source,
+            "status 200, an empty body",
+        );
         Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
     }
 
     async fn tcp_connect(&self, address: &str, _timeout: Duration) -> Result<()> {
-        self.recorder.wait(&format!("whether {address} accepts connections"), "it does");
+        self.recorder.assume_wait(&format!("whether {address} accepts connections"), "it does");
         Ok(())
     }
 

@@ -2,9 +2,13 @@
 //! state, on a host that is only read.
 //!
 //! - [`recorder`]: records what would be done, line by line
+//! - [`arrange`]: the record in the order in which the runbook writes it
+//! - [`invented_ids`]: steps in place of ids that the simulation invents
 //! - [`host`]: what would be written, run or asked; the engine's counterpart is `engine::dry_run`
 
+mod arrange;
 mod host;
+mod invented_ids;
 mod recorder;
 #[cfg(test)]
 mod tests;
@@ -137,7 +141,7 @@ fn attempt(
         Arc::new(DryRunHost::new(live_host.clone(), files, recorder.clone(), &folder, records));
     let following = Arc::new(PlanListener { recorder: recorder.clone(), engine: engine.clone() });
     for warning in &place.warnings {
-        recorder.note(&warning.to_string());
+        recorder.add_note(&warning.to_string());
     }
     let live = LiveAccess {
         executor: live.clone(),
@@ -174,7 +178,7 @@ fn attempt(
         Ok(Outcome::Help(help)) => Ok(PlanOutcome::Help(help)),
         Ok(Outcome::Value(_)) => Ok(PlanOutcome::Preview(recorder.finish(None, secrets))),
         Err(diagnostic) if sim.stalled().is_cancelled() => {
-            let message = "it waits for what a plan can't know".to_owned();
+            let message = "it waits for something that a plan can't know".to_owned();
             let ends =
                 PlanEnd { at: at(diagnostic.place.as_ref()), message, help: None, refused: false };
             Ok(PlanOutcome::Preview(recorder.finish(Some(ends), secrets)))
@@ -202,7 +206,7 @@ fn attempt(
                 refused: false,
             };
             let preview = recorder.finish(Some(ends), secrets);
-            if preview.items.is_empty() && preview.ways_back.is_empty() {
+            if preview.items.is_empty() && preview.handled_errors.is_empty() {
                 return Err(diagnostic);
             }
             Ok(PlanOutcome::Failed(preview, diagnostic))
@@ -283,10 +287,10 @@ impl Sink for PlanListener {
     fn event(&self, event: &Event) {
         match event {
             Event::Planned { verb, project, steps, .. } => {
-                self.recorder.planned(verb, project, steps)
+                self.recorder.add_plan(verb, project, steps)
             }
-            Event::VerbStarted { .. } => Recorder::set_walking(true),
-            Event::VerbDone { .. } => Recorder::set_walking(false),
+            Event::VerbStarted { .. } => Recorder::set_executes_plan(true),
+            Event::VerbDone { .. } => Recorder::set_executes_plan(false),
             // Containers of a plan do no work, so the plan assumes that a wait succeeds.
             Event::StepStarted { label, .. } => {
                 if let (Some(engine), ObjectKind::Container) =
@@ -304,7 +308,7 @@ impl Sink for PlanListener {
             // active, and was already named.
             Event::Waiting { text } if text.ends_with(TAKEN_OVER) => {}
             Event::Log { level: Level::Notice | Level::Warning | Level::Error, text }
-            | Event::Waiting { text } => self.recorder.note(text),
+            | Event::Waiting { text } => self.recorder.add_note(text),
             _ => {}
         }
     }
@@ -312,7 +316,7 @@ impl Sink for PlanListener {
 
 impl ScriptObserver for PlanListener {
     fn at(&self, source: &str, line: usize) {
-        Recorder::at(source, line);
+        Recorder::set_line(source, line);
     }
 
     fn reader(self: Arc<Self>) -> Reader {
@@ -321,19 +325,21 @@ impl ScriptObserver for PlanListener {
 
     fn awaits_end(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
-            self.recorder
-                .wait(&format!("the end of the container {name}"), "it completes with code 0");
+            self.recorder.assume_wait(
+                &format!("the end of the container {name}"),
+                "it completes with code 0",
+            );
         }
     }
 
     fn awaits_readiness(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.get_ready(container)) {
-            self.recorder.wait(&format!("the container {name}"), "it gets ready");
+            self.recorder.assume_wait(&format!("the container {name}"), "it gets ready");
         }
     }
 
     fn answers(&self, assumed: &str) -> bool {
-        Recorder::answers(assumed)
+        Recorder::set_assumed(assumed)
     }
 
     fn unknown(&self, container: &str) -> Option<String> {
@@ -341,22 +347,22 @@ impl ScriptObserver for PlanListener {
     }
 
     fn assumes(&self, what: &str, assumed: &str) {
-        self.recorder.given(what, assumed);
+        self.recorder.assume_of_runbook(what, assumed);
     }
 
     fn fails(&self, message: &str) {
         self.recorder.fails(message);
     }
 
-    fn goes_back(&self, at: Option<(&str, usize)>, what: &str, because: &str) {
-        self.recorder.way_back(at, what, because);
+    fn handles_error(&self, at: Option<(&str, usize)>, what: &str, error: &str) {
+        self.recorder.handles_error(at, what, error);
     }
 
     fn awaits_condition(&self) {
-        self.recorder.wait("the condition that is waited for here", "it becomes true");
+        self.recorder.assume_wait("the condition that this line waits for", "it becomes true");
     }
 
     fn repeats(&self, repeats: bool) -> bool {
-        Recorder::set_repeating(repeats)
+        Recorder::set_repeats(repeats)
     }
 }

@@ -378,12 +378,12 @@ fn an_answer_that_nobody_knows_is_told_at_the_line_that_looks_at_it() {
     let expected = "\
 ask.rhai:3
   1  run command /bin/sh -c date in container shop-web-1  asked for in line 3
-ask.rhai:5: from here on it depends on the command \"/bin/sh -c date\" in the container shop-web-1 (step 1); assumed: it ends with code 0 and prints nothing
+ask.rhai:5: the lines below depend on the command \"/bin/sh -c date\" in the container shop-web-1 (step 1); the plan assumes: it ends with code 0 and prints nothing
 ask.rhai:6
   2  write file done                                      asked for in line 6
 ask.rhai:8
   3  run command git tag                                  asked for in line 8
-ask.rhai:9: from here on it depends on the question \"Sure?\"; assumed: yes
+ask.rhai:9: the lines below depend on the question \"Sure?\"; the plan assumes: yes
 2 to run, 1 to write";
     assert_eq!(text(&planned(&world, "ask.rhai")), expected);
     assert!(world.host.info(&CheckedPath::trusted("/project/done")).is_err());
@@ -443,7 +443,7 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
     for (preview, step) in [(first, 4), (planned(&world, "wait.rhai"), 1)] {
         let said = text(&preview);
         assert!(
-            said.contains("wait.rhai:4: from here on it depends on the end of the container shop-job-1; assumed: it completes with code 0"),
+            said.contains("wait.rhai:4: the lines below depend on the end of the container shop-job-1; the plan assumes: it completes with code 0"),
             "{said}"
         );
         assert!(preview.ends.is_none() && said.contains("write file done"), "{said}");
@@ -542,7 +542,9 @@ fn what_waits_for_ever_ends_the_plan() {
     let world = world(&[("wait.rhai", "loop { sleep(\"1h\"); }\n")]);
     let said = text(&planned(&world, "wait.rhai"));
     assert!(
-        said.contains("the plan ends at wait.rhai:1: it waits for what a plan can't know"),
+        said.contains(
+            "the plan ends at wait.rhai:1: it waits for something that a plan can't know"
+        ),
         "{said}"
     );
 }

@@ -89,7 +89,7 @@ fn follow(engine: &mut Engine, watch: Arc<dyn ScriptObserver>) {
                 watch.at(source, line);
                 if let Some((caught, because)) = catches.caught(node, source, context.call_level())
                 {
-                    watch.goes_back(Some((source, caught)), CATCHES, &because);
+                    watch.handles_error(Some((source, caught)), CATCHES, &because);
                 }
             }
             Ok(DebuggerCommand::StepInto)

@@ -58,7 +58,7 @@ pub fn text(preview: &Preview, width: Option<usize>) -> String {
             &format!("This plan is incomplete: it ends{at}, before the runbook does"),
         ));
     }
-    lines.extend(preview.ways_back.iter().map(way_back));
+    lines.extend(preview.handled_errors.iter().map(handled_error));
     for item in &preview.items {
         match item {
             PreviewItem::Call(call) => layout.call(call, &mut lines),
@@ -117,17 +117,17 @@ fn summary(preview: &Preview) -> String {
     }
 }
 
-fn way_back(way_back: &HandledError) -> String {
-    let at = way_back.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
-    let because = if way_back.because.is_empty() {
+fn handled_error(handled: &HandledError) -> String {
+    let at = handled.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
+    let error = if handled.error.is_empty() {
         String::new()
     } else {
-        format!(": {}", visible_line(&way_back.because))
+        format!(": {}", visible_line(&handled.error))
     };
     format!(
-        "{} {at}{}{because}",
-        styled(WARNING, "this plan takes a way back:"),
-        visible_line(&way_back.what)
+        "{} {at}{}{error}",
+        styled(WARNING, "this plan handles an error:"),
+        visible_line(&handled.what)
     )
 }
 
@@ -136,7 +136,7 @@ fn assumed(assumption: &Assumption) -> String {
     let step = assumption.step.map_or_else(String::new, |step| format!(" (step {step})"));
     let (answer_of, assumed) =
         (visible_line(&assumption.answer_of), visible_line(&assumption.assumed));
-    format!("{at}from here on it depends on {answer_of}{step}; assumed: {assumed}")
+    format!("{at}the lines below depend on {answer_of}{step}; the plan assumes: {assumed}")
 }
 
 fn what(step: &PlanStep) -> String {

@@ -456,7 +456,7 @@ fn a_database_is_planned_up_to_what_nobody_can_know() {
     assert!(assumed[0].contains("makemigrations --check"), "{plan:#}");
     let text = trial.project.spc(&["plan", "scripts/db_init.rhai"]).ends(0);
     text.printed(&[
-        "from here on it depends on the command",
+        "the lines below depend on the command",
         "scripts/database.rhai:",
         "it ends with code 0 and prints nothing",
     ]);

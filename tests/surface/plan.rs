@@ -53,9 +53,9 @@ fn a_plan_that_can_not_go_on_says_where_and_what_it_assumed() {
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: \"\" is not JSON: EOF while parsing a value at line 1 column 0
-            help: say what a plan is to take GET http://localhost/ to answer: give the call at scripts/a.rhai:1 the option `assume`
+            help: give the call at scripts/a.rhai:1 the option `assume`: plans use it as the answer of GET http://localhost/
             1 to request
             ",
         )
@@ -94,10 +94,10 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
             r#"
             scripts/a.rhai:2
               1  request GET http://localhost/  asked for in line 2
-            scripts/a.rhai:2: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, the body "{\"name\":\"out\"}", as `assume` says
+            scripts/a.rhai:2: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
             scripts/a.rhai:3
               2  write file scripts/out         asked for in line 3
-            scripts/a.rhai:4: from here on it depends on the question "More?"; assumed: no, as `assume` says
+            scripts/a.rhai:4: the lines below depend on the question "More?"; the plan assumes: no, as `assume` says
             1 to request, 1 to write
             "#,
         )
@@ -133,7 +133,7 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: A script may not send a request to \"http://evil.example/\": it is another machine
             help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml
             1 to request
@@ -158,15 +158,15 @@ fn a_plan_that_ends_early_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn a_plan_that_takes_a_way_back_says_so_first() {
+fn a_plan_that_handles_an_error_says_so_first() {
     let runbook = "try {\n    http::get(\"http://localhost/\").int();\n} catch (error) {\n    fs::write(\"bad\", \"x\");\n}\n";
     plan(&[], runbook)
         .stdout(
             "
-            this plan takes a way back: scripts/a.rhai:4: catch goes on with an error: \"\" is not an integer
+            this plan handles an error: scripts/a.rhai:4: catch continues: \"\" is not an integer
             scripts/a.rhai:2
               1  request GET http://localhost/  asked for in line 2
-            scripts/a.rhai:2: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:2: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
             scripts/a.rhai:4
               2  write file scripts/bad         asked for in line 4
             1 to request, 1 to write
@@ -174,8 +174,8 @@ fn a_plan_that_takes_a_way_back_says_so_first() {
         )
         .run();
     let json = plan(&["--json"], runbook).output();
-    let way_back = r#""ways_back":[{"at":{"file":"scripts/a.rhai","line":4},"what":"catch goes on with an error","because":"\"\" is not an integer"}]"#;
-    assert!(json.stdout.contains(way_back), "{json}");
+    let handled = r#""handled_errors":[{"at":{"file":"scripts/a.rhai","line":4},"what":"catch continues","error":"\"\" is not an integer"}]"#;
+    assert!(json.stdout.contains(handled), "{json}");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
             This plan is incomplete: it ends at scripts/a.rhai:2, before the runbook does
             scripts/a.rhai:1
               1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: from here on it depends on GET http://localhost/ (step 1); assumed: status 200, an empty body
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
             scripts/a.rhai:1
               2  write file scripts/out         asked for in line 1
             scripts/a.rhai:2

@@ -111,7 +111,7 @@ pub fn preview(text: &str) -> Preview {
     let steps = causes(text).into_iter().map(|cause| plan_step(text, cause)).collect();
     let text = || text.to_owned();
     Preview {
-        ways_back: vec![HandledError { at: at(), what: text(), because: text() }],
+        handled_errors: vec![HandledError { at: at(), what: text(), error: text() }],
         items: vec![
             PreviewItem::Call(Call { at: at(), verb: Some(text()), project: Some(text()), steps }),
             PreviewItem::Assumption(Assumption {

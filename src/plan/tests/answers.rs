@@ -37,7 +37,7 @@ fn an_answer_that_is_assumed_leads_the_plan_on() {
     let expected = "\
 ask.rhai:4
   1  run command /bin/sh -c llen in container shop-cache-1  asked for in line 4
-ask.rhai:4: from here on it depends on the command \"/bin/sh -c llen\" in the container shop-cache-1 (step 1); assumed: it ends with code 0 and prints \"3\", as `assume` says
+ask.rhai:4: the lines below depend on the command \"/bin/sh -c llen\" in the container shop-cache-1 (step 1); the plan assumes: it ends with code 0 and prints \"3\", as `assume` says
 ask.rhai:5
   2  write file busy                                        asked for in line 5
 1 to run, 1 to write";
@@ -207,7 +207,7 @@ fn a_plan_that_ends_at_an_unknown_answer_names_the_call_and_the_option() {
     );
     let end = "\
 the plan ends at ask.rhai:5: \"\" is not an integer
-help: say what a plan is to take the command \"/bin/sh -c llen\" in the container shop-cache-1 to answer: give the call at ask.rhai:4 the option `assume`
+help: give the call at ask.rhai:4 the option `assume`: plans use it as the answer of the command \"/bin/sh -c llen\" in the container shop-cache-1
 1 to run";
     assert!(said.ends_with(end), "{said}");
 }
@@ -233,7 +233,7 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
     let code = "guarded(shop, \"restore\", |g| {\n    g.undo(\"take it back\", || fs::remove(\"copy\"));\n    fs::write(\"copy\", \"x\");\n    cache.exec(\"check\").int();\n});\n";
     let said = asked(code);
     assert!(
-        said.starts_with("This plan is incomplete: it ends at ask.rhai:7, before the runbook does\nthis plan takes a way back: ask.rhai:4: guarded \"restore\" undoes what it did: \"\" is not an integer\n"),
+        said.starts_with("This plan is incomplete: it ends at ask.rhai:7, before the runbook does\nthis plan handles an error: ask.rhai:4: guarded \"restore\" undoes its steps: \"\" is not an integer\n"),
         "{said}"
     );
     assert!(said.contains("remove file copy"), "{said}");
@@ -243,7 +243,7 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
         code.replace(".int()", ""),
     ] {
         let said = asked(&code);
-        assert!(!said.contains("way back"), "{said}");
+        assert!(!said.contains("handles an error"), "{said}");
     }
 }
 
@@ -275,12 +275,12 @@ fn an_error_that_is_caught_in_the_plan_is_told_first() {
         let said = asked(code);
         let first = said.lines().next().unwrap();
         assert!(
-            first.starts_with(&format!("this plan takes a way back: ask.rhai:{line}: ")),
+            first.starts_with(&format!("this plan handles an error: ask.rhai:{line}: ")),
             "{code}: {said}"
         );
         assert!(
             first.ends_with(&if because.is_empty() {
-                "with an error".to_owned()
+                "catch continues".to_owned()
             } else {
                 format!(": {because}")
             }),
@@ -301,16 +301,21 @@ fn an_error_that_is_caught_in_the_plan_is_told_first() {
     ] {
         let said = asked(code);
         assert!(
-            said.starts_with("this plan takes a way back: ask.rhai:4: catch goes on with an error: \"\" is not an integer"),
+            said.starts_with(
+                "this plan handles an error: ask.rhai:4: catch continues: \"\" is not an integer"
+            ),
             "{code}: {said}"
         );
     }
-    assert!(!asked("try { cache.exec(\"x\"); } catch { }").contains("way back"));
+    assert!(!asked("try { cache.exec(\"x\"); } catch { }").contains("handles an error"));
     for code in [
         "try { cache.exec(\"x\"); } catch { fs::write(\"bad\", \"x\"); }\nfs::write(\"well\", \"x\");\n",
         "attempt(|| 1);\nfs::write(\"well\", \"x\");\n",
     ] {
         let said = asked(code);
-        assert!(!said.contains("way back") && said.contains("write file well"), "{code}: {said}");
+        assert!(
+            !said.contains("handles an error") && said.contains("write file well"),
+            "{code}: {said}"
+        );
     }
 }

@@ -55,6 +55,13 @@ fn steps_notes_and_assumptions_show_no_id_that_the_plan_made_up() {
 }
 
 #[test]
+fn an_id_is_known_after_the_step_that_creates_the_object_with_this_id() {
+    let code = "let n = network(\"extra\"); n.create(); let first = n.inspect().Id; n.remove(); n.create(); sh([\"git\", first, n.inspect().Id]);";
+    let said = text(&planned(&machine(code), "go.rhai"));
+    assert!(said.contains("git (unknown until step 1) (unknown until step 3)"), "{said}");
+}
+
+#[test]
 fn an_error_of_a_plan_shows_no_id_that_the_plan_made_up() {
     let code = "let n = network(\"extra\"); n.create(); throw `no ${n.inspect().Id} there`;";
     let (_, said) = planned_or_failed(&machine(code));

@@ -124,7 +124,7 @@ fn the_option_assume_is_named_only_where_it_leads_on() {
         &running("if cache.exec(\"llen\", #{ assume: 3 }).int() == 3 { throw \"busy\"; }\n"),
         "ask.rhai",
     );
-    let help = "it may depend on the command \"/bin/sh -c llen\" in the container shop-cache-1: change what `assume` says at ask.rhai:4";
+    let help = "this may depend on the assumed answer of the command \"/bin/sh -c llen\" in the container shop-cache-1: change `assume` at ask.rhai:4";
     assert_eq!(preview.ends.unwrap().help.as_deref(), Some(help));
     // A wait has no answer that the script could read.
     let (_, failure, _) =

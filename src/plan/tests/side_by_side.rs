@@ -3,7 +3,7 @@
 
 use similar_asserts::assert_eq;
 
-use super::{planned, world};
+use super::{planned, text, world};
 
 /// What the plan says of each step: its object and the steps before it.
 fn shown(code: &str) -> Vec<String> {
@@ -49,4 +49,65 @@ fn one_parallel_comes_after_another_and_branches_within_branches_are_told_apart(
     let mut said = shown(nested);
     said.sort();
     assert_eq!(said, ["git a []", "git b []", "git c []"]);
+}
+
+/// Two functions that take turns: the first waits while the second works, and the other way round.
+const TAKING_TURNS: &str = "\
+let found = parallel([
+    || {
+        let first = sh([\"git\", \"a\"]).stdout;
+        sleep(2);
+        network(\"a\").create();
+        sleep(2);
+        sh([\"git\", \"a\" + network(\"a\").inspect().Id]);
+    },
+    || {
+        sleep(1);
+        if sh([\"git\", \"b\"]).ok { sleep(2); }
+        fs::write(\"b\", \"\");
+    },
+]);
+sh([\"git\", \"z\"]);
+";
+
+#[test]
+fn the_steps_of_one_function_stand_together_whatever_the_others_do_meanwhile() {
+    let expected = "\
+go.rhai:3
+  1  run command git a                        asked for in line 3
+go.rhai:3: the lines below depend on the command \"git a\" (step 1); the plan assumes: it ends with code 0 and prints nothing
+go.rhai:5
+  2  create network project_a                 asked for in line 5
+go.rhai:7
+  3  run command git a(unknown until step 2)  asked for in line 7
+go.rhai:11
+  4  run command git b                        asked for in line 11
+go.rhai:11: the lines below depend on the command \"git b\" (step 4); the plan assumes: it ends with code 0 and prints nothing
+go.rhai:12
+  5  write file b                             asked for in line 12
+go.rhai:15
+  6  run command git z                        asked for in line 15
+1 to create, 4 to run, 1 to write";
+    let preview = planned(&world(&[("go.rhai", TAKING_TURNS)]), "go.rhai");
+    assert_eq!(text(&preview), expected);
+    let assumptions: Vec<usize> = preview.steps().map(|step| step.assumptions).collect();
+    assert_eq!(assumptions, [0, 1, 1, 1, 2, 2]);
+}
+
+#[test]
+fn steps_in_one_line_stand_together_too_and_come_after_those_of_their_function() {
+    // Without assumptions, which would part the line into three items.
+    let code =
+        TAKING_TURNS.replace(".stdout", "").replace("if ", "").replace(".ok { sleep(2); }", ";");
+    assert_eq!(
+        shown(&code.replace('\n', " ")),
+        [
+            "git a []",
+            "project_a [1]",
+            "git a(unknown until step 2) [2]",
+            "git b []",
+            "b [4]",
+            "git z [3, 5]"
+        ]
+    );
 }

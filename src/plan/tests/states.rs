@@ -200,7 +200,7 @@ fn a_script_that_waits_for_readiness_goes_on_and_the_plan_says_on_what_it_depend
     for how in ALL {
         let world = ill(how, &db(""), &[("wait.rhai", &code)]);
         let expected = "\
-wait.rhai:3: from here on it depends on the container shop-db-1; assumed: it gets ready
+wait.rhai:3: the lines below depend on the container shop-db-1; the plan assumes: it gets ready
 wait.rhai:4
   1  write file running  asked for in line 4
 1 to write";
@@ -231,7 +231,7 @@ fn a_condition_on_what_is_found_is_assumed_to_become_true_and_its_steps_are_told
     let expected = "\
 until.rhai:3
   1  request GET http://localhost/  asked for in line 3
-until.rhai:3: from here on it depends on the condition that is waited for here; assumed: it becomes true
+until.rhai:3: the lines below depend on the condition that this line waits for; the plan assumes: it becomes true
 until.rhai:4
   2  write file done                asked for in line 4
 1 to request, 1 to write";

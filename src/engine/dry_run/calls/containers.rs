@@ -88,7 +88,7 @@ impl DryRunEngine {
         let created = self.sim.container_create(name, platform, body).await?;
         if !is_lock(name) {
             self.effects.effect(ActionKind::Create, &Object::container(name));
-            self.effects.made_from(name, &image, self.sim.image_id(&image));
+            self.effects.created_from(name, &image, self.sim.image_id(&image));
             self.tell_made_up(&created.id, name).await?;
         }
         Ok(created)
@@ -103,7 +103,7 @@ impl DryRunEngine {
         let is_new = self.sim.container_start(container).await?;
         let step = if is_new { self.tell(ActionKind::Start, name) } else { None };
         if is_one_off {
-            self.effects.asked(
+            self.effects.answer_unknown(
                 step,
                 format!("the container {}", self.name_of(container)),
                 SILENT_SUCCESS,
@@ -231,19 +231,19 @@ impl DryRunEngine {
         let line = request.command.join(" ");
         if self.is_run_live(&id, &name, request) {
             // Reported first, so that a command that fails or hangs is in the plan too.
-            self.effects.looks(ActionKind::RunReadOnly, &command(&line, &name));
+            self.effects.answer_known(ActionKind::RunReadOnly, &command(&line, &name));
             return self.run_live(&id, &name, request);
         }
         let session = self.sim.exec_start(container, request).await?;
         if self.sim.health_command(container).as_ref() == Some(&request.command) {
-            self.effects.asked(
+            self.effects.answer_unknown(
                 None,
                 format!("the health check of the container {name}"),
                 "it passes",
             );
         } else {
             let step = self.effects.effect(ActionKind::Run, &command(&line, &name));
-            self.effects.asked(
+            self.effects.answer_unknown(
                 step,
                 format!("the command \"{line}\" in the container {name}"),
                 SILENT_SUCCESS,

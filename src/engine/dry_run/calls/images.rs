@@ -66,7 +66,7 @@ impl DryRunEngine {
         self.sim.arrives(image, HashMap::new())?;
         self.opens(step, image);
         if let Some(id) = self.sim.image_id(image) {
-            self.effects.invented(&id, image);
+            self.effects.invented_image(&id, image);
         }
         Ok(stream_of(Vec::new()))
     }
@@ -118,7 +118,7 @@ impl DryRunEngine {
         for tag in &tags {
             self.opens(step, tag);
             if let Some(id) = self.sim.image_id(tag) {
-                self.effects.invented(&id, tag);
+                self.effects.invented_image(&id, tag);
             }
         }
         Ok(stream_of(reports))
@@ -137,7 +137,7 @@ impl DryRunEngine {
         let step = self.effects.effect(ActionKind::Import, &Object::image(tag));
         let id = self.sim.image_import(tag, changes, tar).await?;
         self.opens(step, tag);
-        self.effects.invented(&id, tag);
+        self.effects.invented_image(&id, tag);
         Ok(id)
     }
 

@@ -26,7 +26,7 @@ impl DryRunEngine {
         let id = self.sim.network_create(body).await?;
         let network = Object::network(name);
         self.effects.effect(ActionKind::Create, &network);
-        self.effects.made(&id, &network);
+        self.effects.invented(&id, &network);
         Ok(id)
     }
 
@@ -96,7 +96,7 @@ impl DryRunEngine {
             let made = Object::volume(&volume.name);
             self.effects.effect(ActionKind::Create, &made);
             if name.is_empty() {
-                self.effects.made(&volume.name, &made);
+                self.effects.invented(&volume.name, &made);
             }
         }
         Ok(volume)
