@@ -46,37 +46,31 @@ impl Rule {
     /// Its description in one line.
     pub fn about(self) -> &'static str {
         match self {
-            Self::Unreadable => "a file that can't be read, or is not UTF-8",
-            Self::Syntax => "what can't be parsed; one per file",
-            Self::ReservedWord => "a reserved word as a name or as a bare key of a map",
-            Self::UndefinedVariable => "a variable that is nowhere, or that a function doesn't see",
-            Self::UnknownConstant => {
-                "`global::NAME` or `module::NAME` that no constant of a top level has"
-            }
-            Self::UnknownModule => "a name before `::` that is no import and no module of spc",
-            Self::UnknownFunction => "a function or method that is nowhere",
-            Self::ArgumentCount => {
-                "a function or method with another number of arguments than it takes"
-            }
-            Self::PrivateFunction => "a private function of another file",
-            Self::Redefinition => "a function that would hide one of spc",
+            Self::Unreadable => "a file that can't be read or is not UTF-8",
+            Self::Syntax => "a syntax error; only the first one in each file",
+            Self::ReservedWord => "a reserved word as a name or as an unquoted key of a map",
+            Self::UndefinedVariable => "a variable that is not defined, or that a function can't see",
+            Self::UnknownConstant => "`global::NAME` or `module::NAME` without such a constant",
+            Self::UnknownModule => "a name before `::` that is neither an import nor a module of spc",
+            Self::UnknownFunction => "a function or method that does not exist",
+            Self::ArgumentCount => "a call with the wrong number of arguments",
+            Self::PrivateFunction => "a call of another file's private function",
+            Self::Redefinition => "a function with the name of one of spc's functions",
             Self::Import => {
-                "an import that leads nowhere, outside or in a circle, or is inside a block"
+                "an import that is missing, circular, outside the project, or inside a block"
             }
-            Self::UnknownKey => "a key of a description or of options that nobody reads",
+            Self::UnknownKey => "a key of a description or of options that does not exist",
             Self::UnknownName => {
-                "a service, network, volume or secret that the description has none of"
+                "a service, network, volume or secret that the description does not define"
             }
-            Self::WrongValue => "a value in a description or in options that would be refused",
-            Self::Comparison => "a comparison of values of different types, where both are known",
-            Self::UnknownField => "a field that a map written out in the script doesn't have",
-            Self::CapturedHandle => "a closure that uses the variable whose method it is given to",
-            Self::Interpolation => {
-                "\"${X}\" in a plain string of a description: nothing puts a value in"
-            }
-            Self::WeakProbe => "a health check that passes before the service answers",
+            Self::WrongValue => "a value that a description or a function's options reject",
+            Self::Comparison => "a comparison of values of different types",
+            Self::UnknownField => "a field that a map in the script does not have",
+            Self::CapturedHandle => "a closure that uses the variable on which its method is called",
+            Self::Interpolation => "\"${X}\" in a plain string, which inserts no value",
+            Self::WeakProbe => "a health check that passes before the service accepts connections",
             Self::UnclearValue => {
-                "a value in a compose file or .env that is another one than it looks"
+                "a value in a compose file or .env that means something else than it seems"
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CommonOptions;
+use super::help_sections::{examples, section};
 use super::session::Session;
 use super::signals;
 use crate::check::{self, Report, Rule};
@@ -15,15 +16,12 @@ use crate::script::project_context::{self, RunOptions, plain};
 use crate::testing::functions;
 use crate::ui::diagnostics;
 
-/// Read scripts and tell what is wrong in them, without running anything.
-///
-/// All findings come in one go, by file and line, each with the rule that it is about. Exit code 0:
-/// nothing found; 2: something, warnings too.
+/// Find mistakes in scripts and compose files without running them.
 #[derive(Args)]
-#[command(after_long_help = after_help())]
+#[command(after_help = after_help())]
 pub struct Check {
-    /// Scripts, with what they import, compose files, or folders with scripts; without any, all of
-    /// the project that `.gitignore` does not leave out
+    /// Scripts, compose files and folders; scripts are checked with their imports [default: all
+    /// files of the project that git does not ignore]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -109,14 +107,12 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 fn after_help() -> String {
-    let width = Rule::ALL.iter().map(|rule| rule.name().len()).max().unwrap_or(0);
-    let rules: Vec<String> = Rule::ALL
-        .iter()
-        .map(|rule| format!("  {:width$}  {}", rule.name(), rule.about()))
-        .collect();
-    format!(
-        "Rules:\n{}\n\nExamples:\n  spc check                    all scripts of the project\n  spc check scripts/up.rhai    one of them\n  \
-         spc check --json | jq -r 'select(.rule) | \"\\(.place.file):\\(.place.line): \\(.message)\"'",
-        rules.join("\n")
-    )
+    let rules: Vec<_> = Rule::ALL.iter().map(|rule| (rule.name(), rule.about())).collect();
+    let examples = examples(&[
+        ("spc check", "Check the whole project"),
+        ("spc check scripts/up.rhai", "Check one script and its imports"),
+        (r"spc check --json | jq -r 'select(.rule) | .message'", "Print only the messages"),
+    ]);
+    let codes = "Exit code 2 if there is a finding, also a warning.";
+    format!("{}\n\n{codes}\n\n{examples}", section("Rules:", &rules))
 }

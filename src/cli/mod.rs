@@ -3,6 +3,7 @@
 mod check;
 mod common;
 mod forced_end;
+mod help_sections;
 mod plan;
 mod project_at_hand;
 mod ps;
@@ -16,18 +17,35 @@ mod unlock;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::builder::Styles;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use common::CommonOptions;
+use help_sections::{GLOBAL, examples};
 use session::Session;
 
 use crate::model::Failure;
 use crate::script::project_context::plain;
+use crate::ui::terminal::SUBJECT;
 
-/// Stack automation in runbooks: bring a stack up, ready, and down again; run what a shell script
-/// would do around it.
+/// Automate Docker stacks with tested scripts.
 #[derive(Parser)]
-#[command(name = "spc", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "spc",
+    version,
+    propagate_version = true,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    max_term_width = 100,
+    styles = Styles::styled().header(SUBJECT).usage(SUBJECT),
+    after_help = examples(&[
+        ("spc run scripts/up.rhai", "Run a runbook"),
+        ("spc plan scripts/up.rhai", "Show what it would change"),
+        ("spc run scripts/up.rhai --help", "Show the options of a runbook"),
+        ("spc help test", "Show the options of a command"),
+    ]),
+)]
 struct Cli {
     #[command(flatten)]
     common: CommonOptions,
@@ -40,17 +58,27 @@ enum Verb {
     /// Run a runbook
     Run(run::Run),
     /// Show what a runbook would do to the engine as it stands, and do nothing
+    #[command(
+        override_usage = "spc plan [OPTIONS] <RUNBOOK> [ARGS]...\n       spc plan [OPTIONS] -e <CODE> [ARGS]...",
+        after_help = examples(&[
+            ("spc plan scripts/up.rhai", "Show what a runbook would do"),
+            ("spc plan scripts/up.rhai --tag v2", "Show what it would do with these arguments"),
+            ("spc plan scripts/up.rhai --exit-code", "Exit with code 3 if there are changes"),
+        ]),
+    )]
     Plan(plan::Plan),
-    /// Type lines of a runbook one by one, at a prompt; lines that are piped in run as a script
-    Repl,
-    /// Read scripts and tell what is wrong in them, without running anything
+    /// Find mistakes in scripts and compose files without running them
     Check(check::Check),
-    /// Test runbooks: every function test_… of the files …_test.rhai, each on a simulated machine,
-    /// in virtual time
+    /// Test runbooks on a simulated machine
     Test(test::Test),
-    /// Show the project's containers
+    /// Open a prompt for lines of a runbook
+    #[command(after_help = repl::examples())]
+    Repl,
+    /// List the containers of the project
+    #[command(after_help = ps::examples())]
     Ps,
-    /// Remove the lock that a lost run left on the project
+    /// Remove the lock of a run that no longer exists
+    #[command(after_help = unlock::examples())]
     Unlock,
 }
 
@@ -64,7 +92,13 @@ fn command() -> clap::Command {
         .filter(|it| is_refused(it))
         .map(|it| it.clone().hide(true))
         .collect();
-    command.mut_subcommand("test", |test| test.args(hidden))
+    let help = clap::Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    let version = clap::Arg::new("version").short('V').long("version").action(ArgAction::Version);
+    // They end the list in every command, so they are options like the others.
+    command
+        .arg(help.help("Print help").global(true).help_heading(GLOBAL))
+        .arg(version.help("Print version").global(true).help_heading(GLOBAL))
+        .mut_subcommand("test", |test| test.args(hidden))
 }
 
 /// Does the work of the process and returns its exit code: 0 done, 1 failed, 2 usage or script
@@ -74,7 +108,7 @@ pub fn main() -> ExitCode {
     let parsed = command().try_get_matches().and_then(|given| Cli::from_arg_matches(&given));
     let Cli { common, verb } = match parsed {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(not_parsed(&error)),
+        Err(error) => return ExitCode::from(not_parsed(&named(error))),
     };
     ExitCode::from(match verb {
         Verb::Run(run) => run::main(common, run),
@@ -85,6 +119,17 @@ pub fn main() -> ExitCode {
         Verb::Ps => ps::main(&common),
         Verb::Unlock => unlock::main(&common),
     })
+}
+
+/// The same error, but only the runbook is missing, not its arguments.
+fn named(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+    {
+        let missing = missing.iter().map(|it| it.replace(" [ARGS]...", "")).collect();
+        error.insert(ContextKind::InvalidArg, ContextValue::Strings(missing));
+    }
+    error
 }
 
 /// Prints why no command is run: help, the version, or what is wrong with the arguments. The exit

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use super::CommonOptions;
+use super::help_sections;
 use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
 use crate::api::project;
@@ -14,6 +15,15 @@ use crate::model::event::{Event, Level};
 use crate::model::observed_state::Container;
 use crate::model::table::Table;
 use crate::script::project_context::plain;
+
+/// What its help shows at the end.
+pub fn examples() -> String {
+    help_sections::examples(&[
+        ("spc ps", "List the containers of this folder's project"),
+        ("spc ps --project shop", "List the containers of another project"),
+        ("spc ps --json | jq -r .name", "Print only their names"),
+    ])
+}
 
 /// Shows them. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::CommonOptions;
+use super::help_sections;
 use super::session::Session;
 use super::signals;
 use crate::api::context::Command;
@@ -26,6 +27,14 @@ pub const STDIN: &str = "<stdin>";
 
 /// The longest time that the first prompt waits for the engine.
 const CONNECTING: Duration = Duration::from_millis(200);
+
+/// What its help shows at the end.
+pub fn examples() -> String {
+    help_sections::examples(&[
+        ("spc repl", "Type lines, and see their values"),
+        ("echo 'stack().ps()' | spc repl --json", "Run lines from a pipe as a script"),
+    ])
+}
 
 /// Reads lines, or evaluates piped text. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {

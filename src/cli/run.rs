@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::CommonOptions;
+use super::help_sections::examples;
 use super::repl;
 use super::session::Session;
 use super::signals;
@@ -22,7 +23,13 @@ const WORDS: &str = "<command line>";
 /// Run a runbook.
 #[derive(Args)]
 #[command(
-    override_usage = "spc run [OPTIONS] <RUNBOOK>...\n       spc run [OPTIONS] -e <CODE> [WORD]..."
+    override_usage = "spc run [OPTIONS] <RUNBOOK> [ARGS]...\n       spc run [OPTIONS] -e <CODE> [ARGS]...",
+    after_help = examples(&[
+        ("spc run scripts/up.rhai", "Run a runbook"),
+        ("spc run scripts/up.rhai --help", "Show the options of a runbook"),
+        ("spc run scripts/up.rhai web --tag v2", "Run it with arguments of its own"),
+        ("spc run -e 'print(stack().ps().len())'", "Run a line of code"),
+    ]),
 )]
 pub struct Run {
     #[command(flatten)]
@@ -35,21 +42,22 @@ pub struct RunbookArgs {
     /// Remove containers of services that are no longer described
     #[arg(long)]
     pub remove_orphans: bool,
-    /// Take over what Docker Compose made for a project of this name
+    /// Adopt containers, networks and volumes that Docker Compose created for this project
     #[arg(long)]
     pub adopt: bool,
-    /// Give containers that have anonymous volumes new ones
+    /// Recreate containers that have anonymous volumes, with new volumes
     #[arg(long)]
     pub renew_anon_volumes: bool,
-    /// Run this code in place of a file; the words after it are the code's own options
+    /// Run this code instead of a file
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
-    /// The runbook, or - for standard input, and its own options; `--help` after it shows them
+    /// File of the runbook (- for standard input), and the runbook's own options and arguments
     #[arg(
         required_unless_present = "code",
         trailing_var_arg = true,
         allow_hyphen_values = true,
-        value_name = "RUNBOOK"
+        num_args = 1..,
+        value_names = ["RUNBOOK", "ARGS"]
     )]
     given: Vec<String>,
 }

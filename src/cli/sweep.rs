@@ -24,24 +24,21 @@ const EXAMPLE: &str = ".env.example";
 #[derive(Args)]
 #[command(next_help_heading = "Crash sweep")]
 pub struct Sweep {
-    /// Kill this runbook at one engine call after the other, and at what it changes on the host,
-    /// each time run it again, and compare what is there then with what an undisturbed run
-    /// leaves; its own options stand behind --. The function sweep() in RUNBOOK's test file,
-    /// if there is one, sets each machine up before
+    /// Kill this runbook at each engine call and each change on the host in turn, run it again,
+    /// and compare the result with that of a run without a kill. The function sweep() in its
+    /// test file sets up each machine
     #[arg(id = "crash-sweep", long = "crash-sweep", value_name = "RUNBOOK", conflicts_with_all = ["filters", "list", "fail_fast", "seeds", "junit"])]
     pub runbook: Option<PathBuf>,
-    /// A runbook with its words that is run before, undisturbed: "scripts/up.rhai --target
-    /// production"; may be given several times
+    /// Run this runbook first, without a kill: --after "scripts/up.rhai --tag v1"; repeatable
     #[arg(long, value_name = "COMMAND", requires = "crash-sweep")]
     after: Vec<String>,
-    /// Kill before and after every call, not at the changes and once at each kind of what only
-    /// looks
+    /// Kill before and after every call, also at every call that only reads
     #[arg(long, requires = "crash-sweep")]
     all: bool,
-    /// Kill so many of the recovering runs too, at points that follow from the seed
+    /// Also kill this many of the second runs, at points that the seed determines
     #[arg(long, value_name = "COUNT", default_value_t = RECOVERIES, requires = "crash-sweep")]
     recoveries: usize,
-    /// Kill at this point alone: 17:after, or 17:after,3:before to kill the recovering run too
+    /// Kill only at this point, such as 17:after; with 17:after,3:before also kill the second run
     #[arg(long, value_name = "POINT", requires = "crash-sweep", conflicts_with_all = ["all", "recoveries"])]
     at: Option<PointPair>,
 }

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::CommonOptions;
+use super::help_sections::examples;
 use super::session::Session;
 use super::{signals, sweep};
 use crate::host::resolve::named_itself;
@@ -23,48 +24,62 @@ use crate::testing::suite::{self, SuiteOptions};
 use crate::ui::diagnostics;
 use crate::ui::verdicts::{self, Verdicts};
 
-/// Run the tests of runbooks: every function test_… of the files …_test.rhai, each on a simulated
-/// machine of its own, in virtual time.
-///
-/// Tests see the files of the project that git has, and new files that git does not ignore, but
-/// neither .env nor secrets/ nor .spc/.
+/// Test runbooks on a simulated machine.
 #[derive(Args)]
+#[command(
+    override_usage = "spc test [OPTIONS] [PATH]...\n       spc test [OPTIONS] --crash-sweep <RUNBOOK> [-- <ARGS>...]",
+    after_help = after_help(),
+)]
 pub struct Test {
-    /// Files and folders to look for tests in [default: the folder of spc.toml]; of a crash sweep,
-    /// the runbook's own options
+    /// Test files, or folders with them [default: the folder of spc.toml]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Only tests whose full name, file::function, contains this; may be given several times
+    /// Run only tests whose name (file::function) contains this text; repeatable
     #[arg(short = 'k', long = "filter", value_name = "TEXT")]
     filters: Vec<String>,
-    /// Name the tests and run none
+    /// List the tests without running them
     #[arg(long)]
     list: bool,
-    /// Begin no further test after one that failed
+    /// Stop after the first failed test
     #[arg(long)]
     fail_fast: bool,
-    /// Seed that the order of simultaneous things, and times, follow from
+    /// Seed for the order of simultaneous events and for durations
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// Run each test with so many seeds, from --seed on
+    /// Run each test with this many seeds, starting at --seed
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// Tests at the same time [default: the processors there are]
+    /// Run this many tests at the same time [default: number of processors]
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Also write the results to this file, as JUnit's XML
+    /// Also write the results to this file as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Virtual time after which a test has failed
+    /// Fail a test after this virtual time
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
     max_time: std::time::Duration,
-    /// Operations after which a script has failed
+    /// Fail a script after this many operations
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().operations, value_parser = clap::value_parser!(u64).range(1..))]
     max_operations: u64,
-    /// Calls of the engine after which a test has failed
+    /// Fail a test after this many engine calls
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().calls, value_parser = clap::value_parser!(u64).range(1..))]
     max_calls: u64,
     #[command(flatten)]
     sweep: sweep::Sweep,
+}
+
+fn after_help() -> String {
+    let examples = examples(&[
+        ("spc test", "Run all tests of the project"),
+        ("spc test scripts -k backup", "Run the tests in scripts/ whose name contains \"backup\""),
+        ("spc test --seeds 50 --fail-fast", "Run each test with 50 orders of events"),
+        ("spc test --crash-sweep scripts/up.rhai", "Kill a runbook at each engine call in turn"),
+    ]);
+    format!(
+        "A test is a function test_… in a file …_test.rhai. Each test has a simulated machine and\n\
+         virtual time. It sees the files of the project that git does not ignore, without .env,\n\
+         secrets/ and .spc/.\n\n{examples}"
+    )
 }
 
 /// Options of every verb that have no meaning here, whatever is tested.

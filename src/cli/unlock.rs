@@ -1,6 +1,7 @@
 //! `spc unlock`: removes the lock that a lost run left.
 
 use super::CommonOptions;
+use super::help_sections;
 use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
 use crate::api::project;
@@ -9,6 +10,14 @@ use crate::host::{Liveness, StandardStream};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
+
+/// What its help shows at the end.
+pub fn examples() -> String {
+    help_sections::examples(&[
+        ("spc unlock", "Remove the lock; asks if its run may still exist"),
+        ("spc unlock --project shop --yes", "Remove the lock of another project without asking"),
+    ])
+}
 
 /// Asks, and removes the lock. Returns the exit code.
 pub fn main(common: &CommonOptions) -> u8 {

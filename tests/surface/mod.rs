@@ -15,6 +15,7 @@ mod errors;
 mod exit_codes;
 mod flags;
 mod git_ignored;
+mod help;
 mod interrupts;
 mod json;
 mod json_shapes;
