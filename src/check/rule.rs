@@ -49,9 +49,13 @@ impl Rule {
             Self::Unreadable => "a file that can't be read or is not UTF-8",
             Self::Syntax => "a syntax error; only the first one in each file",
             Self::ReservedWord => "a reserved word as a name or as an unquoted key of a map",
-            Self::UndefinedVariable => "a variable that is not defined, or that a function can't see",
+            Self::UndefinedVariable => {
+                "a variable that is not defined, or that a function can't see"
+            }
             Self::UnknownConstant => "`global::NAME` or `module::NAME` without such a constant",
-            Self::UnknownModule => "a name before `::` that is neither an import nor a module of spc",
+            Self::UnknownModule => {
+                "a name before `::` that is neither an import nor a module of spc"
+            }
             Self::UnknownFunction => "a function or method that does not exist",
             Self::ArgumentCount => "a call with the wrong number of arguments",
             Self::PrivateFunction => "a call of another file's private function",
@@ -66,7 +70,9 @@ impl Rule {
             Self::WrongValue => "a value that a description or a function's options reject",
             Self::Comparison => "a comparison of values of different types",
             Self::UnknownField => "a field that a map in the script does not have",
-            Self::CapturedHandle => "a closure that uses the variable on which its method is called",
+            Self::CapturedHandle => {
+                "a closure that uses the variable on which its method is called"
+            }
             Self::Interpolation => "\"${X}\" in a plain string, which inserts no value",
             Self::WeakProbe => "a health check that passes before the service accepts connections",
             Self::UnclearValue => {

@@ -158,7 +158,7 @@ mod tests {
             object: Object::container("shop-web-1"),
         };
         events.event(&Event::StepStarted { label, cause: None });
-        end.report("left at once");
+        end.report("exited early");
         events.event(&Event::Print { text: "too late".to_owned() });
         assert_eq!(lines.end(0, true, None), 130, "the code of the last line counts");
         let expected = [

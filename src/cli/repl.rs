@@ -117,7 +117,7 @@ fn greet(session: &Session, context: &Context) {
     let about = project::name(context)
         .map_or_else(|failure| failure.message, |name| format!("project \"{name}\""));
     session.note(&format!(
-        "spc {}, {about}; help tells more, Ctrl-D leaves",
+        "spc {}, {about}; type help for help, Ctrl-D to exit",
         env!("CARGO_PKG_VERSION")
     ));
 }

@@ -27,14 +27,17 @@ use crate::repl::interrupts::Answer;
 use crate::script::project_context::plain;
 use crate::ui::Terminal;
 
-const NOTICE: &str = "interrupted: finishing what was begun; once more leaves at once";
+const NOTICE: &str =
+    "interrupted: finishing the steps that have started; press Ctrl-C again to exit now";
 
 /// The message if a run ends in the middle.
-const LEFT: &str =
-    "left at once: what was begun is neither finished nor undone; the next run goes on from there";
+const LEFT: &str = "exited before the started steps were finished or rolled back; the next run continues from there";
 
 /// The message for a command that only reads.
 const NOTHING_CHANGED: &str = "nothing was changed";
+
+/// The message for a command whose report is incomplete.
+const NO_RESULT: &str = "run the command again for a complete result";
 
 /// The run is cancelled after this time, even if the notice could not be printed yet.
 const NOTICE_TIME: Duration = Duration::from_millis(150);
@@ -167,7 +170,7 @@ pub fn leave_at_once(session: &Session) -> Result<(), Failure> {
 /// The same for a command that the signal itself may end: only with `--json` does anybody wait for
 /// a last line.
 pub fn leave_with_an_end(session: &Session) -> Result<(), Box<Diagnostic>> {
-    if session.is_json() { leave(session, "it was left at once").map_err(plain) } else { Ok(()) }
+    if session.is_json() { leave(session, NO_RESULT).map_err(plain) } else { Ok(()) }
 }
 
 /// `about`: what there is to know of it.

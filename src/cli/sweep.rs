@@ -125,8 +125,11 @@ pub fn execute(
             session.json_lines().result("finding", finding.json(), finding.error());
         } else {
             let lines = finding.lines();
-            let shown =
-                if lines == previous { vec!["as before".to_owned()] } else { lines.clone() };
+            let shown = if lines == previous {
+                vec!["the same as above".to_owned()]
+            } else {
+                lines.clone()
+            };
             session.terminal.out(&text(
                 finding,
                 &shown,
@@ -204,7 +207,7 @@ fn env_file(
 
 fn text(finding: &Finding, lines: &[String], again: &str) -> String {
     let lines = lines.iter().map(|line| format!("\n    {line}")).collect::<String>();
-    format!("{} {}{lines}\n    again with: {again}", styled(FAILURE, "FAILED"), finding.title())
+    format!("{} {}{lines}\n    repeat with: {again}", styled(FAILURE, "FAILED"), finding.title())
 }
 
 /// The command that repeats exactly this.

@@ -247,7 +247,7 @@ fn with_repeat(reports: &TestReport, test: &Test) -> TestReport {
     {
         let again =
             format!("spc test {} -k ::{} --seed {}", verdict.file, verdict.name, verdict.seed);
-        let text = format!("with seed {}, again with: {again}", verdict.seed);
+        let text = format!("with seed {}; repeat with: {again}", verdict.seed);
         if let Some(failure) = &mut verdict.failure {
             failure
                 .details

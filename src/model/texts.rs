@@ -15,6 +15,7 @@ use super::cause::{Cause, ChangedKeys, OtherImage};
 use super::diagnostic::{Diagnostic, Frame, Source, SourceSpan};
 use super::event::{Event, StepStatus};
 use super::failure::Detail;
+use super::help::{Help, HelpArgument, HelpOption};
 use super::plan_steps::{
     ImageCondition, PlanStep, PlannedValue, RollbackSteps, StepImage, UndoStep,
 };
@@ -351,6 +352,32 @@ impl Texts for Diagnostic {
         trace.visit(visit);
         details.visit(visit);
         fields.visit(visit);
+    }
+}
+
+impl Texts for Help {
+    fn visit(&mut self, visit: &mut Visit<'_>) {
+        let Self { command, doc, options, arguments } = self;
+        command.visit(visit);
+        visit(Author::Others, doc);
+        options.visit(visit);
+        arguments.visit(visit);
+    }
+}
+
+impl Texts for HelpOption {
+    fn visit(&mut self, visit: &mut Visit<'_>) {
+        let Self { name, value, doc, default, choices } = self;
+        [name, doc].into_iter().chain(value).chain(default).chain(choices).for_each(|text| {
+            visit(Author::Others, text);
+        });
+    }
+}
+
+impl Texts for HelpArgument {
+    fn visit(&mut self, visit: &mut Visit<'_>) {
+        let Self { name, doc, default, many: _ } = self;
+        [name, doc].into_iter().chain(default).for_each(|text| visit(Author::Others, text));
     }
 }
 

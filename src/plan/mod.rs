@@ -80,7 +80,7 @@ pub enum PlanOutcome {
     /// The plan up to the failure, which would end a run too.
     Failed(Masked<Preview>, Box<Diagnostic>),
     /// The help of the runbook was requested.
-    Help(Help),
+    Help(Masked<Help>),
 }
 
 /// Plans a runbook. If no plan can be shown, it fails as a run would, as far as that is known.

@@ -118,7 +118,7 @@ impl Editor {
             .take()
             .map(|path| format!(" in \"{}\"", path.display()))
             .unwrap_or_default();
-        let text = format!("What is typed is not kept{file}: {why}");
+        let text = format!("The history is not saved{file}: {why}");
         self.context.events.event(&Event::Log { level: Level::Warning, text });
     }
 }

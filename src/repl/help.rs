@@ -7,13 +7,14 @@ use unicode_width::UnicodeWidthStr;
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::script::names::{Function, Names};
+use crate::ui::help::row;
 use crate::ui::terminal::{SUBJECT, styled};
 
 /// The first lines of the help.
 const HEAD: &str = "\
-What is typed is a line of a runbook; what it gives is shown. Functions, variables and imports stay.
-Tab completes, also names of services. Ctrl-C ends what runs, Ctrl-D or exit the session.
-help NAME tells more: help exec, help stack.up, help fs.";
+Type lines of a runbook, and spc prints their values. Functions, variables and imports stay defined.
+Tab completes names, also those of services. Ctrl-C stops the running line; Ctrl-D or exit ends spc.
+help NAME documents a function or a group of them: help exec, help stack.up, help fs.";
 
 /// The group of functions without a prefix.
 const FUNCTIONS: &str = "functions";
@@ -149,13 +150,13 @@ impl Help {
             .map(String::as_str)
             .collect();
         failure.hint(nearest(about, names).map_or_else(
-            || "help lists what there is".to_owned(),
+            || "`help` lists all functions".to_owned(),
             |near| format!("did you mean \"{near}\"?"),
         ))
     }
 }
 
-/// A group: for each name one line with the first line of its comment.
+/// A group: each name with the first sentence of its comment.
 fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usize) -> String {
     let column = functions
         .keys()
@@ -164,28 +165,23 @@ fn overview(group: &str, functions: &BTreeMap<String, Vec<Function>>, width: usi
         .max()
         .unwrap_or(0);
     let line = |(name, functions): (&String, &Vec<Function>)| {
-        let said =
-            functions.iter().find_map(|function| function.doc.lines().next()).unwrap_or_default();
-        let padding = " ".repeat(column.saturating_sub(name.width()));
-        shortened(&format!("  {name}{padding}  {said}"), width)
+        let said = functions.iter().map(|function| first_sentence(&function.doc));
+        let said = said.into_iter().find(|said| !said.is_empty()).unwrap_or_default();
+        row(name, &said, column, width)
     };
     let lines: Vec<String> = functions.iter().map(line).collect();
     format!("{}\n{}", styled(SUBJECT, group), lines.join("\n"))
 }
 
-/// A line, shortened to the width.
-fn shortened(line: &str, width: usize) -> String {
-    if line.width() <= width {
-        return line.to_owned();
+/// The first sentence of a comment, in one line.
+fn first_sentence(doc: &str) -> String {
+    let paragraph: Vec<&str> =
+        doc.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let text = paragraph.join(" ");
+    match text.find(". ") {
+        Some(end) => text[..=end].to_owned(),
+        None => text,
     }
-    let mut short = String::new();
-    for character in line.chars() {
-        if short.width() + unicode_width::UnicodeWidthChar::width(character).unwrap_or(0) >= width {
-            break;
-        }
-        short.push(character);
-    }
-    format!("{}…", short.trim_end())
 }
 
 /// All forms of a function with their whole comments.
@@ -254,13 +250,17 @@ mod tests {
         let wide: Vec<&str> =
             text.lines().skip(HEAD.lines().count()).filter(|line| line.width() > 72).collect();
         assert_eq!(wide, [] as [&str; 0]);
-        // Every listed function has a comment.
-        assert_eq!(
-            text.lines()
-                .filter(|line| line.starts_with("  ") && line.trim().split("  ").count() < 2)
-                .collect::<Vec<_>>(),
-            [] as [&str; 0]
-        );
+        // Every listed function has a comment, beside it or in the next line, with its end.
+        let lines: Vec<&str> = text.lines().collect();
+        let is_alone = |line: &str| {
+            line.starts_with("  ") && !line.starts_with("   ") && !line.trim().contains("  ")
+        };
+        let bare: Vec<&[&str]> = lines
+            .windows(2)
+            .filter(|pair| is_alone(pair[0]) && !pair[1].starts_with("   "))
+            .collect();
+        assert_eq!(bare, [] as [&[&str]; 0]);
+        assert!(!lines.iter().any(|line| line.ends_with('…')), "{text}");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::host::resolve::named;
 use crate::host::{FileKind, HostErrorKind};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::help::{Help, own_letter};
+use crate::model::masking::Masked;
 use crate::model::suggest::nearest;
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
@@ -43,7 +44,7 @@ pub enum Outcome {
     /// The value of the runbook's last statement.
     Value(Dynamic),
     /// `--help` was given, and nothing was done.
-    Help(Help),
+    Help(Masked<Help>),
 }
 
 /// Runs a runbook from beginning to end, on a thread of its own with the stack that scripts need.
@@ -239,12 +240,13 @@ impl Script {
         Ok(value)
     }
 
-    fn help(&self) -> Help {
+    fn help(&self) -> Masked<Help> {
         let help = self.context.script.help().cloned().unwrap_or_else(|| Help {
             command: self.context.command.name.clone(),
             ..Help::default()
         });
-        Help { doc: self.doc(), ..help }
+        // Before its lines are wrapped: a wrapped secret would no longer be found.
+        Masked::new(Help { doc: self.doc(), ..help }, &self.context.secrets)
     }
 }
 

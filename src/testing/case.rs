@@ -171,8 +171,7 @@ fn violated(test_context: &TestContext) -> Option<Box<Diagnostic>> {
     let found = test_context.world.engine.violations();
     let first = found.first()?;
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let failure =
-        Failure::new(Kind::Failed, format!("What never may be was on the engine: {}", first.what));
+    let failure = Failure::new(Kind::Failed, format!("Invariant violated: {}", first.what));
     Some(project_context::plain(failure.detail("when, and at which call", all.join("\n"))))
 }
 

@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::terminal::{SUBJECT, styled};
 use crate::model::help::Help;
+use crate::model::masking::Masked;
 use crate::model::visible::{visible, visible_line};
 
 /// The width of text if the terminal doesn't report one.
@@ -12,11 +13,13 @@ const WIDTH: usize = 100;
 const LONGEST_NAME: usize = 30;
 
 /// The help as text with styles, without a line end at its end; wrapped at `width` columns.
-pub fn text(help: &Help, width: Option<usize>) -> String {
+pub fn text(help: &Masked<Help>, width: Option<usize>) -> String {
     let width = width.unwrap_or(WIDTH).clamp(40, WIDTH);
     let mut parts = Vec::new();
     if !help.doc.trim().is_empty() {
-        parts.push(visible(help.doc.trim()).into_owned());
+        let lines = visible(help.doc.trim());
+        let lines: Vec<_> = lines.lines().map(|line| doc_line(line, width)).collect();
+        parts.push(lines.join("\n"));
     }
     parts.push(format!("{} {}", styled(SUBJECT, "Usage:"), usage(help)));
     let arguments: Vec<_> = help
@@ -38,7 +41,7 @@ pub fn text(help: &Help, width: Option<usize>) -> String {
                 description(&option.doc, &option.choices, option.default.as_deref()),
             )
         })
-        .chain([("--help".to_owned(), "Show this and do nothing else".to_owned())])
+        .chain([("--help".to_owned(), "Print this help".to_owned())])
         .collect();
     let column = arguments
         .iter()
@@ -54,7 +57,24 @@ pub fn text(help: &Help, width: Option<usize>) -> String {
             parts.push(format!("{}\n{}", styled(SUBJECT, title), rows.join("\n")));
         }
     }
+    parts.extend(own_help(help).map(|command| format!("Options of spc itself: {command}")));
     parts.join("\n\n")
+}
+
+/// The command that prints spc's own options: `spc run --help`.
+fn own_help(help: &Help) -> Option<String> {
+    let verb = help.command.strip_prefix("spc ")?.split(' ').next()?;
+    Some(format!("spc {verb} --help"))
+}
+
+/// A line of the runbook's comment, wrapped if it is too long, with its indentation.
+fn doc_line(line: &str, width: usize) -> String {
+    if line.width() <= width {
+        return line.to_owned();
+    }
+    let indent = &line[..line.len() - line.trim_start().len()];
+    let lines = wrapped(line, width.saturating_sub(indent.width()).max(20));
+    lines.iter().map(|line| format!("{indent}{line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn usage(help: &Help) -> String {
@@ -62,11 +82,11 @@ fn usage(help: &Help) -> String {
         .arguments
         .iter()
         .map(|argument| format!(" {}", argument_name(&argument.name, argument.many)));
-    format!("{} [options]{}", visible_line(&help.command), arguments.collect::<String>())
+    format!("{} [OPTIONS]{}", visible_line(&help.command), arguments.collect::<String>())
 }
 
 fn argument_name(name: &str, many: bool) -> String {
-    format!("[{}]{}", visible_line(name), if many { "…" } else { "" })
+    format!("[{}]{}", visible_line(name).to_uppercase(), if many { "..." } else { "" })
 }
 
 fn option_name(name: &str, value: Option<&str>) -> String {
@@ -87,8 +107,9 @@ fn description(doc: &str, choices: &[String], default: Option<&str>) -> String {
     text.trim_start().to_owned()
 }
 
-/// A name and its description beside it, wrapped in its own column.
-fn row(name: &str, text: &str, column: usize, width: usize) -> String {
+/// A name and its description beside it, wrapped in its own column. A name that is wider than
+/// `column` has a line of its own.
+pub fn row(name: &str, text: &str, column: usize, width: usize) -> String {
     let indent = column + 4;
     let lines = wrapped(text, width.saturating_sub(indent).max(20));
     let mut row = format!("  {name}");
@@ -122,6 +143,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::model::help::{HelpArgument, HelpOption};
+    use crate::model::secret::Secrets;
     use similar_asserts::assert_eq;
 
     fn up() -> Help {
@@ -151,8 +173,14 @@ mod tests {
         }
     }
 
-    fn plain(help: &Help, width: Option<usize>) -> String {
-        anstream::adapter::strip_str(&text(help, width)).to_string()
+    fn masked(help: Help) -> Masked<Help> {
+        let secrets = Secrets::new();
+        secrets.add("key", "token", "correct horse battery staple");
+        Masked::new(help, &secrets)
+    }
+
+    fn plain(help: Help, width: Option<usize>) -> String {
+        anstream::adapter::strip_str(&text(&masked(help), width)).to_string()
     }
 
     #[test]
@@ -162,16 +190,18 @@ Bring the stack up, ready.
 
 All of it, or the named services.
 
-Usage: spc run scripts/up.rhai [options] [services]…
+Usage: spc run scripts/up.rhai [OPTIONS] [SERVICES]...
 
 Arguments:
-  [services]…      Services [default: all]
+  [SERVICES]...    Services [default: all]
 
 Options:
   --build          Build images first
   --target <text>  Image stage (one of: development, production) [default: development]
-  --help           Show this and do nothing else";
-        assert_eq!(plain(&up(), None), expected);
+  --help           Print this help
+
+Options of spc itself: spc run --help";
+        assert_eq!(plain(up(), None), expected);
     }
 
     #[test]
@@ -181,20 +211,30 @@ Options:
                    development,
                    production) [default:
                    development]";
-        assert!(plain(&up(), Some(42)).contains(expected), "{}", plain(&up(), Some(42)));
+        assert!(plain(up(), Some(42)).contains(expected), "{}", plain(up(), Some(42)));
     }
 
     #[test]
     fn titles_are_bold_where_there_is_colour() {
-        assert!(text(&up(), None).contains("\u{1b}[1mOptions:\u{1b}[0m"));
+        assert!(text(&masked(up()), None).contains("\u{1b}[1mOptions:\u{1b}[0m"));
     }
 
     #[test]
     fn a_runbook_that_says_nothing_still_has_its_usage() {
-        let help = Help { command: "spc run x.rhai".to_owned(), ..Help::default() };
+        let help = Help { command: "x.rhai".to_owned(), ..Help::default() };
         assert_eq!(
-            plain(&help, None),
-            "Usage: spc run x.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else"
+            plain(help, None),
+            "Usage: x.rhai [OPTIONS]\n\nOptions:\n  --help  Print this help"
         );
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_its_text_is_wrapped() {
+        let mut help = up();
+        help.doc = "Log in to this old registry with correct horse battery staple".to_owned();
+        help.options[0].doc = "The password is correct horse battery staple".to_owned();
+        let text = plain(help, Some(42));
+        assert!(!text.contains("correct") && !text.contains("staple"), "{text}");
+        assert!(text.contains("Log in to this old registry with [secret\nkey]"), "{text}");
     }
 }

@@ -20,7 +20,7 @@ fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
     run.until_reported("db          started");
     run.signal(Signal::INT);
     let ended = run.ends(130).prints(&[
-        "interrupted: finishing what was begun",
+        "interrupted: finishing the steps that have started",
         "run it again: it goes on from here",
         "start container spct-int-wait-web-1",
     ]);
@@ -131,7 +131,7 @@ fn a_second_interrupt_leaves_at_once() {
     let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
     run.until_reported("stopping");
     run.signal(Signal::INT);
-    run.until_reported("once more leaves at once");
+    run.until_reported("press Ctrl-C again to exit now");
     run.signal(Signal::INT);
     let ended = run.ends(130);
     assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);

@@ -162,7 +162,7 @@ fn ctrl_c_leaves_what_was_done_and_what_was_not_above_the_error() {
     screen.finish();
     let name = &project.name;
     let expected = format!(
-        "interrupted: finishing what was begun; once more leaves at once\n\
+        "interrupted: finishing the steps that have started; press Ctrl-C again to exit now\n\
          network created [time] {name}_default\ndb not ready [time] exit code 1\nweb not begun [time] waited for db to be ready\n\
          {name} up [time] 1 not ready, 1 not begun\nerror: Interrupted\n"
     );

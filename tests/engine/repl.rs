@@ -33,7 +33,7 @@ fn prompt(project: &Project) -> RunningSpc {
         .env("DOCKER_HOST", engine);
     let folder = project.path("").display().to_string();
     let mut run = spc.args(["repl", "-C", &folder, "--project", &project.name]).start();
-    run.until_shown(&format!("project \"{}\"; help tells more", project.name));
+    run.until_shown(&format!("project \"{}\"; type help for help", project.name));
     run.until_shown("spc> ");
     run
 }

@@ -35,10 +35,10 @@ fn help_shows_them_and_does_nothing_else() {
 
         In shares, watched.
 
-        Usage: spc run scripts/a.rhai [options] [services]…
+        Usage: spc run scripts/a.rhai [OPTIONS] [SERVICES]...
 
         Arguments:
-          [services]…            Services (default: all)
+          [SERVICES]...          Services (default: all)
 
         Options:
           --bake <DURATION>      Watch each share [default: 30s]
@@ -48,7 +48,9 @@ fn help_shows_them_and_does_nothing_else() {
           --steps <LIST>         Shares in percent [default: 5,25]
           --tag <TEXT>           Release
           --target <CHOICE>      Image stage (one of: development, production) [default: production]
-          --help                 Show this and do nothing else
+          --help                 Print this help
+
+        Options of spc itself: spc run --help
         ";
     for words in [&["--help"][..], &["-h"], &["db", "--build", "--help", "--nonsense"]] {
         Spc::new().env("TARGET", "production").runbook(RUNBOOK).args(words).stdout(expected).run();
@@ -57,7 +59,7 @@ fn help_shows_them_and_does_nothing_else() {
 
 #[test]
 fn help_of_a_runbook_without_options_runs_nothing_of_it() {
-    let expected = "Just do it.\n\nUsage: spc run scripts/a.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else\n";
+    let expected = "Just do it.\n\nUsage: spc run scripts/a.rhai [OPTIONS]\n\nOptions:\n  --help  Print this help\n\nOptions of spc itself: spc run --help\n";
     Spc::new().runbook("//! Just do it.\nprint(\"ran\");").args(["--help"]).stdout(expected).run();
 }
 

@@ -79,7 +79,7 @@ fn a_signal_is_told_on_the_stream_that_is_read() {
     assert_eq!(code, 130);
     assert!(
         stderr.starts_with(
-            "interrupted: finishing what was begun; once more leaves at once\nerror: Interrupted\n"
+            "interrupted: finishing the steps that have started; press Ctrl-C again to exit now\nerror: Interrupted\n"
         ),
         "{stderr}"
     );

@@ -45,7 +45,7 @@ fn it_ends_any_script_within_a_second() {
 #[test]
 fn it_says_what_it_does_and_where_it_was() {
     let expected = "\
-interrupted: finishing what was begun; once more leaves at once
+interrupted: finishing the steps that have started; press Ctrl-C again to exit now
 error: Interrupted
  --> scripts/a.rhai:2:1
   |
@@ -78,14 +78,14 @@ fn a_second_one_leaves_at_once_what_the_first_let_finish() {
         .start();
     asked.recv_timeout(DEADLINE).unwrap();
     run.interrupt();
-    run.until_stderr("once more leaves at once\n");
+    run.until_stderr("press Ctrl-C again to exit now\n");
     run.interrupt();
     let ended = run.ends_within(AT_ONCE);
     assert_eq!((ended.code, ended.stdout.as_str()), (130, ""));
     assert_eq!(
         ended.stderr,
-        "interrupted: finishing what was begun; once more leaves at once\n\
-         left at once: what was begun is neither finished nor undone; the next run goes on from there\n"
+        "interrupted: finishing the steps that have started; press Ctrl-C again to exit now\n\
+         exited before the started steps were finished or rolled back; the next run continues from there\n"
     );
 }
 

@@ -86,7 +86,7 @@ fn help_is_an_event_and_no_plain_text() {
         .env("CLICOLOR_FORCE", "1")
         .stdout(
             r#"
-            {"time":"[time]","event":"print","text":"Do it.\n\nUsage: spc run scripts/a.rhai [options]\n\nOptions:\n  --help  Show this and do nothing else"}
+            {"time":"[time]","event":"print","text":"Do it.\n\nUsage: spc run scripts/a.rhai [OPTIONS]\n\nOptions:\n  --help  Print this help\n\nOptions of spc itself: spc run --help"}
             {"time":"[time]","event":"end","ok":true,"code":0}
             "#,
         )

@@ -152,7 +152,7 @@ fn a_second_signal_says_how_the_run_ended() {
         Spc::new().engine(engine).runbook("network(\"front\").create();").args(["--json"]).start();
     asked.recv_timeout(crate::support::DEADLINE).unwrap();
     run.interrupt();
-    run.until_stderr("once more leaves at once\n");
+    run.until_stderr("press Ctrl-C again to exit now\n");
     run.interrupt();
     let ended = run.ends_within(Duration::from_secs(10));
     assert_eq!(ended.code, 130);

@@ -54,6 +54,22 @@ fn engine(request: &str) -> Answer {
     }
 }
 
+#[test]
+fn a_secret_in_the_help_of_a_runbook_is_masked_before_its_lines_are_wrapped() {
+    let runbook = "let token = secret(\"token\");\n\
+        args(#{ registry: arg::text(\"none\", `Log in with the word that the administrators of the registry gave out: ${env(\"WORD\")}`) });";
+    let ended = Spc::new()
+        .file("spc.toml", "spc = \"0.1\"\n")
+        .file("secrets/token", "correct horse battery staple")
+        .env("WORD", "correct horse battery staple")
+        .runbook(runbook)
+        .args(["--help"])
+        .output();
+    hides(&ended, "horse", "the first line");
+    hides(&ended, "staple", "the second line");
+    assert!(ended.stdout.contains("gave out: [secret\n"), "{ended}");
+}
+
 #[track_caller]
 fn hides(ended: &SpcOutput, password: &str, what: &str) {
     assert!(!ended.to_string().contains(password), "{what}: {ended}");

@@ -38,7 +38,7 @@ fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
     run.until_shown(concat!(
         "spc ",
         env!("CARGO_PKG_VERSION"),
-        ", project \"project\"; help tells more, Ctrl-D leaves"
+        ", project \"project\"; type help for help, Ctrl-D to exit"
     ));
     run.until_shown("spc> ");
     run.types_keys(CTRL_D);
@@ -104,7 +104,9 @@ fn ctrl_c_ends_what_runs_and_keeps_the_session() {
         run.types_keys(&format!("print(\"begun\"); {line}\r"));
         run.until_shown("\nbegun\r\n");
         run.types_keys(CTRL_C);
-        run.until_shown("interrupted: finishing what was begun; once more leaves at once");
+        run.until_shown(
+            "interrupted: finishing the steps that have started; press Ctrl-C again to exit now",
+        );
         run.until_shown("error: Interrupted");
         run.until_shown("spc> ");
         run.says_at_prompt("kept + 1", "42\r\n");
@@ -120,7 +122,7 @@ fn a_second_ctrl_c_leaves_what_the_first_let_finish() {
     run.types_keys("network(\"front\").create()\r");
     asked.recv_timeout(DEADLINE).unwrap();
     run.types_keys(CTRL_C);
-    run.until_shown("once more leaves at once");
+    run.until_shown("press Ctrl-C again to exit now");
     run.types_keys(CTRL_C);
     let ended = run.ends_within(AT_ONCE);
     assert_eq!(ended.code, 130, "{ended}");
@@ -239,7 +241,7 @@ fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
         .file("file", "");
     let mut run = prompt(unwritable.args(["repl"]));
     run.types_keys("2 + 3\r");
-    run.until_shown("\n5\r\nwarning: What is typed is not kept in ");
+    run.until_shown("\n5\r\nwarning: The history is not saved in ");
     run.until_shown("spc> ");
     run.says_at_prompt("2 + 4", "6\r\n");
     run.types_keys(CTRL_D);

@@ -118,11 +118,13 @@ fn a_runbook_comes_from_standard_input() {
             "
             Show a tag.
 
-            Usage: spc run - [options]
+            Usage: spc run - [OPTIONS]
 
             Options:
               --tag <TEXT>  Tag [default: v1]
-              --help        Show this and do nothing else
+              --help        Print this help
+
+            Options of spc itself: spc run --help
             ",
         )
         .run();
@@ -139,14 +141,16 @@ fn code_on_the_command_line_runs_and_takes_what_follows() {
         .args(["run", "-e", code, "--", "--help"])
         .stdout(
             "
-            Usage: spc run -e CODE [options] [names]…
+            Usage: spc run -e CODE [OPTIONS] [NAMES]...
 
             Arguments:
-              [names]…      Names
+              [NAMES]...    Names
 
             Options:
               --tag <TEXT>  Tag [default: v1]
-              --help        Show this and do nothing else
+              --help        Print this help
+
+            Options of spc itself: spc run --help
             ",
         )
         .run();

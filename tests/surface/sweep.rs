@@ -32,7 +32,7 @@ const ANEW: &str =
 
 #[test]
 fn a_runbook_that_arrives_has_one_line() {
-    let stdout = "make.rhai: 4 engine calls, 1 of them changes; 0 changes on the host; killed at 5 points; every next run arrived ([took])\n";
+    let stdout = "make.rhai: 4 engine calls (1 change), 0 host changes; killed at 5 points; every next run reached the expected state ([took])\n";
     said(swept(r#"volume("data").create();"#, &["--recoveries", "0"]), 0, stdout, "");
 }
 
@@ -42,7 +42,7 @@ fn one_that_does_not_is_told_with_the_command_that_does_it_again() {
     assert!(
         ended.code == 1
             && ended.stdout.contains(
-                "    again with: spc test --crash-sweep scripts/make.rhai --at 6:after\n"
+                "    repeat with: spc test --crash-sweep scripts/make.rhai --at 6:after\n"
             ),
         "{ended}"
     );
@@ -51,10 +51,10 @@ fn one_that_does_not_is_told_with_the_command_that_does_it_again() {
         again,
         1,
         "FAILED killed after engine call 6 (volume_create project_data)
-    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
-    again with: spc test --crash-sweep scripts/make.rhai --at 6:after
+    volume project_data: content: expected its content from before the kill, found a new, empty volume
+    repeat with: spc test --crash-sweep scripts/make.rhai --at 6:after
 ",
-        "error: make.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; 1 did not arrive ([took])\n",
+        "error: make.rhai: 6 engine calls (1 change), 0 host changes; killed at 1 point; 1 next run did not reach the expected state ([took])\n",
     );
     let json = swept(ANEW, &["--at", "6:after", "--json"]);
     assert!(
@@ -74,7 +74,7 @@ fn wrong_words_are_refused() {
     );
     let ended = swept("volume(`data-${time::now().unix}`).create();", &[]);
     assert!(
-        ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: call "),
+        ended.code == 2 && ended.stderr.contains("make.rhai is not deterministic: engine call "),
         "{ended}"
     );
 }
@@ -87,5 +87,8 @@ fn the_test_file_sets_the_machine_up() {
         .file("scripts/make_test.rhai", r#"fn sweep() { sim::command("make all", "made"); }"#);
     let ended =
         spc.args(["test", "--crash-sweep", "scripts/make.rhai", "--recoveries", "0"]).output();
-    assert!(ended.code == 0 && ended.stdout.contains("every next run arrived"), "{ended}");
+    assert!(
+        ended.code == 0 && ended.stdout.contains("every next run reached the expected state"),
+        "{ended}"
+    );
 }

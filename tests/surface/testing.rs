@@ -208,7 +208,7 @@ fn a_failure_that_a_seed_brought_about_says_how_to_have_it_again() {
 }
 "#;
     let ended = without_times(project(tests).args(["--seeds", "9"]).output());
-    let again = "it failed:\n    with seed 4, again with: spc test scripts/up_test.rhai -k ::test_drawn --seed 4\n";
+    let again = "it failed:\n    with seed 4; repeat with: spc test scripts/up_test.rhai -k ::test_drawn --seed 4\n";
     assert!(
         ended.code == 1 && ended.stdout.contains(again) && ended.stdout.contains("4 seeds"),
         "{ended}"

@@ -119,12 +119,10 @@ pub fn sweep(
     };
     if let Some((point, _)) = plays.iter().find(|(point, _)| clean.mutations.at(*point).is_none()) {
         let MutationLog { calls, changes } = &clean.mutations;
-        let failure = Failure::usage(format!("{} does not get to {point}", task.words()));
-        let hint = format!(
-            "it makes {} calls of the engine, and {} changes on the host",
-            calls.len(),
-            changes.len()
-        );
+        let failure =
+            Failure::usage(format!("The runbook {} ends before the point {point}", task.words()));
+        let hint =
+            format!("it makes {} engine calls and {} host changes", calls.len(), changes.len());
         return Err(plain(failure.hint(hint)));
     }
     let more = if options.at.is_some() { 0 } else { options.recoveries };
@@ -224,7 +222,7 @@ fn same_calls(task: &Task, one: &[TimedCall], other: &[TimedCall]) -> Result<(),
             Err(not_deterministic(
                 task,
                 at + 1,
-                "both undisturbed",
+                "both without a kill",
                 words(one.get(at)),
                 words(other.get(at)),
             ))
@@ -250,13 +248,13 @@ fn same_names(
     };
     let at =
         one.mutations.calls.iter().position(|call| call.to_string() == a).map_or(0, |at| at + 1);
-    let instead = b.map_or_else(|| "makes no such call".to_owned(), |b| format!("makes it {b}"));
+    let instead = b.map_or_else(|| "has no such call".to_owned(), |b| format!("has {b}"));
     let message = format!(
-        "{} is not deterministic: call {at} is {a}, and another run {instead}, so that no run can find what another has made",
+        "{} is not deterministic: engine call {at} is {a}, but another run {instead}, so a run can't find what an earlier one created",
         task.words(),
     );
     Err(plain(
         Failure::usage(message)
-            .hint("make names from the description, not from a time or from chance"),
+            .hint("choose names that are the same in each run, without times or random values"),
     ))
 }

@@ -24,14 +24,14 @@ pub(super) fn not_deterministic(
     one: Option<String>,
     other: Option<String>,
 ) -> Box<Diagnostic> {
-    let words = |made: Option<String>| made.unwrap_or_else(|| "none any more".to_owned());
+    let words = |made: Option<String>| made.unwrap_or_else(|| "no call".to_owned());
     let message = format!(
-        "{} is not deterministic: call {call} of two runs on the same machine, {how}, is {}, and {}",
+        "{} is not deterministic: engine call {call} of two runs on the same machine ({how}) is {} in one and {} in the other",
         task.words(),
         words(one),
         words(other)
     );
     plain(
-        Failure::usage(message).hint("a crash sweep needs a runbook that does the same each time"),
+        Failure::usage(message).hint("change the runbook so that it makes the same calls in each run: a crash sweep compares runs"),
     )
 }

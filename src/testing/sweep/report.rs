@@ -90,21 +90,21 @@ impl Report {
 
     /// The last line: the summary.
     pub fn summary(&self) -> String {
-        let (calls, host) = (count(self.calls, "engine call"), count(self.host_changes, "change"));
+        let (calls, changes) = (count(self.calls, "engine call"), count(self.changes, "change"));
+        let host = count(self.host_changes, "host change");
         let points = count(self.points, "point");
-        let mut text = format!(
-            "{}: {calls}, {} of them changes; {host} on the host; killed at {points}",
-            self.task, self.changes
-        );
+        let mut text = format!("{}: {calls} ({changes}), {host}; killed at {points}", self.task);
         if self.recoveries > 0 {
-            let _ = write!(text, ", and {} times more while it recovered", self.recoveries);
+            let _ = write!(text, ", {} of the next runs killed too", self.recoveries);
         }
         let _ = match self.findings.len() {
-            0 => write!(text, "; every next run arrived"),
-            wrong => write!(text, "; {wrong} did not arrive"),
+            0 => write!(text, "; every next run reached the expected state"),
+            wrong => {
+                write!(text, "; {} did not reach the expected state", count(wrong, "next run"))
+            }
         };
         if self.interrupted {
-            text.push_str("; interrupted before all was done");
+            text.push_str("; interrupted before the end of the sweep");
         }
         text
     }
@@ -114,12 +114,8 @@ impl Report {
         let mut notes = Vec::new();
         if self.too_late > 0 {
             notes.push(format!(
-                "{} over before it could be killed",
-                if self.too_late == 1 {
-                    "1 run was".to_owned()
-                } else {
-                    format!("{} runs were", self.too_late)
-                }
+                "{} ended before the point at which spc would kill it",
+                count(self.too_late, "run")
             ));
         }
         notes
@@ -177,8 +173,8 @@ impl Finding {
                 .as_ref()
                 .map(|place| format!("{}:{}: ", place.source.name, place.line))
                 .unwrap_or_default();
-            let hint = diagnostic.hint.iter().map(|hint| format!("hint: {hint}"));
-            [format!("the next run fails: {place}{}", diagnostic.message)]
+            let hint = diagnostic.hint.iter().map(|hint| format!("help: {hint}"));
+            [format!("the next run failed: {place}{}", diagnostic.message)]
                 .into_iter()
                 .chain(hint)
                 .collect::<Vec<_>>()
@@ -221,7 +217,7 @@ impl Difference {
         let aspect =
             if self.aspect.is_empty() { String::new() } else { format!("{}: ", self.aspect) };
         if self.expected == self.found {
-            return format!("{}: {aspect}another than expected", self.object);
+            return format!("{}: {aspect}differs from the expected value", self.object);
         }
         let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
         format!(

@@ -293,8 +293,8 @@ pub fn lost(
     let difference = |(name, _): (&String, &u64)| Difference {
         object: format!("volume {name}"),
         aspect: "content".to_owned(),
-        expected: Some("what was in it when the run was killed".to_owned()),
-        found: Some("an empty one made anew".to_owned()),
+        expected: Some("its content from before the kill".to_owned()),
+        found: Some("a new, empty volume".to_owned()),
     };
     killed.iter().filter(is_lost).map(difference).collect()
 }

@@ -80,7 +80,7 @@ impl SweepSetup {
         for task in &self.before {
             done(
                 world.run(&task.path, &task.words),
-                &format!("{}, which comes before,", task.words()),
+                &format!("{}, which runs first,", task.words()),
             )?;
         }
         Ok(world)
@@ -99,7 +99,7 @@ impl SweepSetup {
             world.executor.block_on(world.executor.sleep(later));
         }
         let (given, first) = (stamps(&world.engine.state()), so_far(&world));
-        done(world.run(&task.path, &task.words), &format!("{}, undisturbed,", task.words()))?;
+        done(world.run(&task.path, &task.words), &format!("{}, without a kill,", task.words()))?;
         never_wrong(&world, task)?;
         let state = world.engine.state();
         Ok(UndisturbedRun {
@@ -138,18 +138,19 @@ fn so_far(world: &World) -> (usize, usize) {
 }
 
 /// The likely causes of a failure that occurs only here.
-const MACHINE: &str = "on a swept machine commands in containers end with code 0 and print nothing";
+const MACHINE: &str = "on the simulated machine of a crash sweep, commands exit with code 0 and print nothing: give them other \
+     answers in the function sweep() of the runbook's test file";
 
 /// Turns a run that did not reach its end into a report.
 fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     match ran.end {
         End::Done => Ok(()),
         End::Failed(mut diagnostic) => {
-            diagnostic.message = format!("{who} fails: {}", diagnostic.message);
+            diagnostic.message = format!("{who} failed: {}", diagnostic.message);
             diagnostic.hint.get_or_insert_with(|| MACHINE.to_owned());
             Err(diagnostic)
         }
-        End::Help(_) => Err(plain(Failure::usage(format!("{who} only shows its help")))),
+        End::Help(_) => Err(plain(Failure::usage(format!("{who} only prints its help")))),
         End::Killed => Err(plain(Failure::usage(format!("{who} was killed")))),
     }
 }
@@ -160,7 +161,7 @@ fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
     let Some(first) = found.first() else { return Ok(()) };
     let failure = Failure::new(
         Kind::Failed,
-        format!("{}, undisturbed, brings about what never may be: {}", task.words(), first.what),
+        format!("{} violates an invariant even without a kill: {}", task.words(), first.what),
     );
     let all: Vec<String> = found.iter().map(ToString::to_string).collect();
     Err(plain(failure.detail("when, and at which call", all.join("\n"))))
@@ -240,7 +241,7 @@ impl KilledRuns<'_> {
             return Ok(());
         };
         let words = |calls: &[NamedCall]| calls.get(at).map(NamedCall::to_string);
-        let how = format!("undisturbed and killed at {point}");
+        let how = format!("without a kill, and killed at {point}");
         Err(not_deterministic(
             self.task,
             at + 1,

@@ -73,7 +73,7 @@ fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
         cancel.cancel();
         let failure = stage.frozen(&cancel).clean(&task, 1, Duration::ZERO).err().unwrap();
         // Not by a limit, which it would reach later.
-        assert_eq!(failure.message, "sweep.rhai, undisturbed, fails: Interrupted", "{runbook}");
+        assert_eq!(failure.message, "sweep.rhai, without a kill, failed: Interrupted", "{runbook}");
         let options = Options { cancel, ..Options::default() };
         assert_eq!(
             sweep(&stage, &task, &options, &|_, _| ()).err().unwrap().kind,
@@ -168,8 +168,8 @@ fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
     assert_eq!(
         reported,
         "killed after engine call 6 (volume_create project_data)
-    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
-sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 6 points; 1 did not arrive"
+    volume project_data: content: expected its content from before the kill, found a new, empty volume
+sweep.rhai: 6 engine calls (1 change), 0 host changes; killed at 6 points; 1 next run did not reach the expected state"
     );
 }
 
@@ -190,7 +190,7 @@ killed before host change 1 (write done)
     volume project_second: expected not there, found there
 killed after host change 1 (write done)
     volume project_second: expected not there, found there
-sweep.rhai: 6 engine calls, 1 of them changes; 1 change on the host; killed at 8 points; 3 did not arrive"
+sweep.rhai: 6 engine calls (1 change), 1 host change; killed at 8 points; 3 next runs did not reach the expected state"
     );
 }
 
@@ -202,9 +202,9 @@ fn a_next_run_that_fails_is_reported() {
     assert_eq!(
         reported,
         "killed after engine call 6 (volume_create project_a)
-    the next run fails: sweep.rhai:1: only half is done
-    hint: remove it
-sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 6 points; 1 did not arrive"
+    the next run failed: sweep.rhai:1: only half is done
+    help: remove it
+sweep.rhai: 6 engine calls (1 change), 0 host changes; killed at 6 points; 1 next run did not reach the expected state"
     );
 }
 
@@ -212,8 +212,8 @@ sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 
 fn a_name_made_of_the_time_is_not_deterministic() {
     assert_eq!(
         sweep_output("volume(`data-${time::now().unix}`).create();"),
-        "sweep.rhai is not deterministic: call 4 is volume_create project_data-1767225600, and another run makes it \
-         volume_create project_data-1767229200, so that no run can find what another has made"
+        "sweep.rhai is not deterministic: engine call 4 is volume_create project_data-1767225600, but another run has \
+         volume_create project_data-1767229200, so a run can't find what an earlier one created"
     );
 }
 
@@ -230,12 +230,12 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
         (difference.kind.exit_code(), difference.message.as_str()),
         (
             2,
-            "sweep.rhai is not deterministic: call 2 of two runs on the same machine, both undisturbed, is volume_create b at 1s, and volume_create c at 1s"
+            "sweep.rhai is not deterministic: engine call 2 of two runs on the same machine (both without a kill) is volume_create b at 1s in one and volume_create c at 1s in the other"
         )
     );
     let difference = same_calls(&task, &[made("a")], &[made("a"), made("c")]).unwrap_err();
     assert!(
-        difference.message.ends_with("is none any more, and volume_create c at 1s"),
+        difference.message.ends_with("is no call in one and volume_create c at 1s in the other"),
         "{}",
         difference.message
     );
@@ -245,7 +245,7 @@ fn a_call_that_differs_between_two_runs_on_the_same_machine_is_named() {
 fn a_runbook_that_fails_undisturbed_is_not_swept() {
     assert_eq!(
         sweep_output(r#"fail("conflict", "not today");"#),
-        "sweep.rhai, undisturbed, fails: not today"
+        "sweep.rhai, without a kill, failed: not today"
     );
 }
 
@@ -261,15 +261,15 @@ fn one_point_alone_can_be_repeated_also_one_of_a_recovery() {
     };
     assert_eq!(
         at("2:before", None),
-        "sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; every next run arrived"
+        "sweep.rhai: 6 engine calls (1 change), 0 host changes; killed at 1 point; every next run reached the expected state"
     );
     assert_eq!(
         at("2:after", Some("6:after")),
         "killed after engine call 2 (volume_inspect project_data), and the next run after engine call 6 (volume_create project_data)
-    volume project_data: content: expected what was in it when the run was killed, found an empty one made anew
-sweep.rhai: 6 engine calls, 1 of them changes; 0 changes on the host; killed at 1 point; 1 did not arrive"
+    volume project_data: content: expected its content from before the kill, found a new, empty volume
+sweep.rhai: 6 engine calls (1 change), 0 host changes; killed at 1 point; 1 next run did not reach the expected state"
     );
-    assert_eq!(at("9:after", None), "sweep.rhai does not get to 9:after");
+    assert_eq!(at("9:after", None), "The runbook sweep.rhai ends before the point 9:after");
 }
 
 #[test]
