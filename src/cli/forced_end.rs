@@ -54,7 +54,7 @@ impl ForcedEnd {
             })
             .collect();
         if let Some(lines) = &self.lines {
-            // Neither can fail in a way that somebody could still be told of.
+            // Nobody would read of a failure.
             for end in &ends {
                 drop(lines.event(end));
             }
@@ -67,6 +67,12 @@ impl ForcedEnd {
                 drop(journal.event(end));
             }
         }
+    }
+
+    /// The exit code: the one that the last line of `--json` says, if the run wrote one.
+    pub fn exit_code(&self) -> u8 {
+        let written = self.lines.as_ref().and_then(|lines| lines.exit_code());
+        written.unwrap_or(Kind::Interrupted.exit_code())
     }
 }
 

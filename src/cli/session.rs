@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use parking_lot::Mutex;
 
 use super::CommonOptions;
 use super::forced_end::ForcedEnd;
@@ -14,7 +15,7 @@ use crate::apply::records::new_run;
 use crate::engine::Engine;
 use crate::engine::docker::{ConnectOptions, connect, known_engines};
 use crate::engine::dry_run::OnWait;
-use crate::host::executor::broke_off;
+use crate::host::executor::{PANIC_HINT, broke_off, panic_message};
 use crate::host::real::RealHost;
 use crate::host::{Host, TaskExecutor};
 use crate::journal::Journal;
@@ -22,7 +23,6 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level, Sink};
 use crate::model::masking::{Consumer, MaskingSink};
 use crate::model::secret::Secrets;
-use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::{ProjectContext, RunOptions, plain};
 use crate::ui::json_lines::JsonLines;
@@ -42,6 +42,8 @@ pub struct Session {
     forced_end: Arc<ForcedEnd>,
     json: bool,
     verbosity: Verbosity,
+    /// The messages of panics that people have already read.
+    reported_panics: Arc<Mutex<Vec<String>>>,
 }
 
 impl Session {
@@ -50,7 +52,7 @@ impl Session {
         let secrets = Arc::new(Secrets::new());
         let terminal = Arc::new(Terminal::standard(secrets.clone()));
         let asked = terminal.clone();
-        report_panics(&terminal);
+        let reported_panics = report_panics(&terminal);
         let host: Arc<dyn Host> = Arc::new(RealHost::asking(move |question| asked.ask(question)));
         let clock = host.clone();
         let lines = Arc::new(JsonLines::new(terminal.clone(), Box::new(move || clock.now())));
@@ -64,6 +66,7 @@ impl Session {
             forced_end: Arc::new(forced_end),
             json: common.json,
             verbosity: verbosity(common),
+            reported_panics,
         }
     }
 
@@ -282,7 +285,10 @@ impl Session {
         let code = if self.json {
             self.lines.end(code, ok && error.is_none() && well == code, error.as_deref())
         } else {
-            if let Some(diagnostic) = &error {
+            let is_known = |error: &&Diagnostic| {
+                error.place.is_none() && self.reported_panics.lock().contains(&error.message)
+            };
+            if let Some(diagnostic) = error.as_deref().filter(|error| !is_known(error)) {
                 diagnostics::print(&self.terminal, diagnostic);
             }
             code
@@ -309,14 +315,21 @@ impl Session {
 
 /// The message of a panic may contain any value. So it is masked like all output, and control
 /// characters in it are shown as text.
-fn report_panics(terminal: &Arc<Terminal>) {
+///
+/// Returns the messages that were printed, to which the hook adds.
+fn report_panics(terminal: &Arc<Terminal>) -> Arc<Mutex<Vec<String>>> {
     let terminal = terminal.clone();
+    let panics: Arc<Mutex<Vec<String>>> = Arc::default();
+    let reported = panics.clone();
     std::panic::set_hook(Box::new(move |panic| {
-        let words = panic.payload_as_str().unwrap_or("without a word");
+        let message = panic_message(panic.payload_as_str());
         let place = panic.location().map_or_else(String::new, |place| format!(" (at {place})"));
-        let text = without_credentials(words);
-        terminal.err_if_free(&format!("error: spc itself broke off: {text}{place}\nhelp: this is a fault of spc: please report it"));
+        let text = format!("error: {message}{place}\nhelp: {PANIC_HINT}");
+        if terminal.err_if_free(&text) {
+            reported.lock().push(message);
+        }
     }));
+    panics
 }
 
 fn verbosity(common: &CommonOptions) -> Verbosity {

@@ -153,9 +153,9 @@ pub fn end_in_order(cancel: CancellationToken, session: &Session) -> Result<(), 
             } else if received != ReceivedSignal::HangUp {
                 kill_commands(&*host).await;
                 soon(&*host, say(&terminal, LEFT)).await;
-                let forced_end = forced_end.clone();
-                soon(&*host, beside(move || forced_end.report(LEFT))).await;
-                leave_now(&terminal);
+                let reporting = forced_end.clone();
+                soon(&*host, beside(move || reporting.report(LEFT))).await;
+                leave_now(&terminal, forced_end.exit_code());
             }
         }
     })
@@ -180,12 +180,12 @@ fn leave(session: &Session, about: &'static str) -> Result<(), Failure> {
     listen(move |mut signals| async move {
         signals.next().await;
         terminal.hurry();
-        let said = terminal.clone();
+        let (said, reporting) = (terminal.clone(), forced_end.clone());
         let say = beside(move || {
             if !is_json {
                 said.err(&format!("interrupted: {about}"));
             }
-            forced_end.report(about);
+            reporting.report(about);
         });
         soon(&*host, say).await;
         if is_any_running() {
@@ -194,7 +194,7 @@ fn leave(session: &Session, about: &'static str) -> Result<(), Failure> {
                 () = host.sleep(KILL_TIME) => {}
             }
         }
-        leave_now(&terminal);
+        leave_now(&terminal, forced_end.exit_code());
     })
 }
 
@@ -236,10 +236,10 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                 }
                 Answer::Leave => {
                     kill_commands(&*host).await;
-                    let forced_end = forced_end.clone();
-                    soon(&*host, beside(move || forced_end.report(LEFT))).await;
+                    let reporting = forced_end.clone();
+                    soon(&*host, beside(move || reporting.report(LEFT))).await;
                     give_back(usual.as_ref());
-                    leave_now(&terminal);
+                    leave_now(&terminal, forced_end.exit_code());
                 }
             }
         }
@@ -287,10 +287,10 @@ async fn soon(host: &dyn Host, work: impl Future<Output = ()>) {
 
 /// Ends the process without waiting for anything that another thread may hold.
 #[expect(clippy::exit, reason = "asked for by a signal: nothing is to be waited for any more")]
-fn leave_now(terminal: &Terminal) -> ! {
+fn leave_now(terminal: &Terminal, code: u8) -> ! {
     terminal.hurry();
     terminal.keep_if_free();
     terminal.flush_briefly();
     // The standard library's own buffers are empty: all output goes through the terminal's queue.
-    std::process::exit(130)
+    std::process::exit(code.into())
 }

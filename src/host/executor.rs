@@ -11,7 +11,7 @@ use super::script_threads::script_threads;
 use super::sim::executor::{SimBackground, SimTaskExecutor};
 use crate::model::Failure;
 
-pub use super::script_threads::{Job, SCRIPT_STACK_BYTES, broke_off};
+pub use super::script_threads::{Job, PANIC_HINT, SCRIPT_STACK_BYTES, broke_off, panic_message};
 
 /// The executor of a process. There is one, made by `cli` or by a test.
 #[derive(Clone)]

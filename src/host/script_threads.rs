@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
+use crate::model::url_credentials::without_credentials;
 use crate::model::{Failure, Kind};
 
 /// The stack of a thread that runs script code: a script call needs about 20 KB.
@@ -70,15 +71,19 @@ fn no_threads(count: usize, error: &std::io::Error) -> Failure {
     )
 }
 
+/// What to do if spc panics.
+pub const PANIC_HINT: &str = "this is a bug in spc, not in the script; please report it";
+
+/// The message for a panic, `text` if it has one.
+pub fn panic_message(text: Option<&str>) -> String {
+    format!("spc panicked: {}", without_credentials(text.unwrap_or("without a message")))
+}
+
 /// The failure of a job that panicked.
 pub fn broke_off(panic: &(dyn Any + Send)) -> Failure {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
-    let failure = Failure::new(
-        Kind::Failed,
-        format!("spc itself broke off: {}", text.unwrap_or("without a word")),
-    );
-    failure.hint("this is a fault of spc, not of the script: please report it")
+    Failure::new(Kind::Failed, panic_message(text)).hint(PANIC_HINT)
 }

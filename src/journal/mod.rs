@@ -11,6 +11,7 @@ use crate::host::{Host, HostError};
 use crate::model::event::Event;
 use crate::model::format;
 use crate::model::masking::{Consumer, Masked};
+use crate::model::open_verbs::OpenVerbs;
 use crate::model::visible::escaped_json;
 use crate::policy::{CheckedPath, Policy};
 
@@ -26,6 +27,7 @@ pub struct Journal {
     policy: Policy,
     run: String,
     state: Mutex<JournalState>,
+    verbs: Mutex<OpenVerbs>,
 }
 
 enum JournalState {
@@ -38,7 +40,13 @@ enum JournalState {
 impl Journal {
     /// Writes below the project directory of `policy`.
     pub fn new(host: Arc<dyn Host>, policy: Policy, run: String) -> Self {
-        Self { host, policy, run, state: Mutex::new(JournalState::NotBegun) }
+        Self {
+            host,
+            policy,
+            run,
+            state: Mutex::new(JournalState::NotBegun),
+            verbs: Mutex::default(),
+        }
     }
 
     fn write(&self, state: &mut JournalState, event: &Masked<Event>) -> Result<(), HostError> {
@@ -58,6 +66,9 @@ impl Journal {
 impl Consumer for Journal {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let mut state = self.state.lock();
+        if !self.verbs.lock().admit(event) {
+            return Ok(());
+        }
         let wanted = match &**event {
             // A reader needs the ends of verbs to separate the steps of one verb from the next.
             Event::VerbStarted { .. }

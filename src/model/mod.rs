@@ -40,6 +40,7 @@ pub mod lines;
 pub mod masking;
 pub mod names;
 pub mod observed_state;
+pub mod open_verbs;
 pub mod ownership;
 pub mod plain_words;
 pub mod plan;

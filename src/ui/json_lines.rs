@@ -18,6 +18,7 @@ use super::terminal::Terminal;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::event::Event;
 use crate::model::masking::{Consumer, Masked};
+use crate::model::open_verbs::OpenVerbs;
 use crate::model::preview::Preview;
 use crate::model::verdict::{Summary, Verdict};
 
@@ -28,8 +29,14 @@ pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct JsonLines {
     terminal: Arc<Terminal>,
     clock: WallClock,
+    state: Mutex<LinesState>,
+}
+
+#[derive(Default)]
+struct LinesState {
     /// The exit code that the last line says, once it is written: nothing comes after it.
-    ended: Mutex<Option<u8>>,
+    ended: Option<u8>,
+    verbs: OpenVerbs,
 }
 
 /// One line: the time, RFC 3339 in UTC with milliseconds, then the fields of the event.
@@ -131,7 +138,7 @@ struct ValueLine<'a> {
 impl JsonLines {
     /// Lines with the time of `clock`.
     pub fn new(terminal: Arc<Terminal>, clock: WallClock) -> Self {
-        Self { terminal, clock, ended: Mutex::new(None) }
+        Self { terminal, clock, state: Mutex::default() }
     }
 
     /// A warning or an error that does not end the run: `{"event": "diagnostic", …}`.
@@ -203,11 +210,17 @@ impl JsonLines {
     /// counts, of a run that a signal ends while it ends by itself; the code that it says.
     pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) -> u8 {
         let error = error.map(|error| self.masked(error));
-        let mut ended = self.ended.lock();
-        *ended.get_or_insert_with(|| {
+        let mut state = self.state.lock();
+        *state.ended.get_or_insert_with(|| {
             self.write_line(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
             code
         })
+    }
+
+    /// The exit code that the last line says, if it is written. Doesn't wait: `None` also while
+    /// another thread writes a line.
+    pub fn exit_code(&self) -> Option<u8> {
+        self.state.try_lock().and_then(|state| state.ended)
     }
 
     fn masked(&self, diagnostic: &Diagnostic) -> Masked<Diagnostic> {
@@ -216,8 +229,8 @@ impl JsonLines {
 
     /// Writes content that is already masked. Words of spc stay, even if a secret is the same word.
     fn write(&self, content: impl Serialize) {
-        let ended = self.ended.lock();
-        if ended.is_none() {
+        let state = self.state.lock();
+        if state.ended.is_none() {
             self.write_line(content);
         }
     }
@@ -235,7 +248,10 @@ impl JsonLines {
 
 impl Consumer for JsonLines {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
-        self.write(event);
+        let mut state = self.state.lock();
+        if state.ended.is_none() && state.verbs.admit(event) {
+            self.write_line(event);
+        }
         Ok(())
     }
 }
@@ -372,6 +388,31 @@ mod tests {
             captured.stdout(),
             "{\"time\":\"2023-11-14T22:13:20.250Z\",\"event\":\"end\",\"ok\":false,\"code\":130}\n"
         );
+    }
+
+    #[test]
+    fn a_verb_ends_once_whoever_reports_it() {
+        let captured = CapturedTerminal::plain();
+        let lines = lines(&captured);
+        let started = Event::VerbStarted {
+            project: "shop".to_owned(),
+            verb: "up".to_owned(),
+            steps: 1,
+            services: Vec::new(),
+            unchanged: Vec::new(),
+        };
+        let done = |ok| Event::VerbDone {
+            project: "shop".to_owned(),
+            verb: "up".to_owned(),
+            ok,
+            elapsed: Duration::ZERO,
+        };
+        for event in [started, done(true), done(false)] {
+            captured.tell(&lines, &event);
+        }
+        let stdout = captured.stdout();
+        assert_eq!(stdout.matches("verb_done").count(), 1, "{stdout}");
+        assert!(stdout.contains(r#""ok":true"#), "the first end counts: {stdout}");
     }
 
     #[test]

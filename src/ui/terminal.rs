@@ -344,13 +344,13 @@ impl Terminal {
         send(&mut streams.stderr, &format!("{end}{erasing}{text}\n{drawing}"));
     }
 
-    /// The same for code that may run while its own thread holds the lock; then nothing is written.
-    /// For the report of a panic.
-    pub fn err_if_free(&self, text: &str) {
-        if let Some(mut streams) = self.streams.try_lock() {
-            let text = self.masked(text, streams.stderr.colour);
-            self.write_err(&mut streams, &text);
-        }
+    /// The same for code that may run while its own thread holds the lock; then nothing is written,
+    /// and the result is false. For the report of a panic.
+    pub fn err_if_free(&self, text: &str) -> bool {
+        let Some(mut streams) = self.streams.try_lock() else { return false };
+        let text = self.masked(text, streams.stderr.colour);
+        self.write_err(&mut streams, &text);
+        true
     }
 
     /// Cancelled when standard output accepts no more, as in `spc logs | head`: code that only
@@ -470,11 +470,11 @@ mod tests {
     fn what_a_panic_says_is_masked_and_waits_for_no_lock() {
         let captured = CapturedTerminal::plain();
         captured.secrets.add("db_password", "token", "correct horse");
-        captured.terminal.err_if_free("spc broke off: no \u{1b}[2J\"correct horse\"");
+        captured.terminal.err_if_free("spc panicked: no \u{1b}[2J\"correct horse\"");
         let held = captured.terminal.streams.lock();
         captured.terminal.err_if_free("never");
         drop(held);
-        assert_eq!(captured.stderr(), "spc broke off: no \u{241b}[2J\"[secret db_password]\"\n");
+        assert_eq!(captured.stderr(), "spc panicked: no \u{241b}[2J\"[secret db_password]\"\n");
     }
 
     #[test]
