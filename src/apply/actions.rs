@@ -435,16 +435,14 @@ impl Execution<'_> {
             .container_inspect(id)
             .await
             .map_err(|error| of_engine(error, "inspect a container"))?;
-        let hash = found
-            .config
-            .and_then(|config| config.labels)
-            .and_then(|mut labels| labels.remove(label::HASH));
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let of = |name: &str| labels.get(name).map_or("", String::as_str);
+        let (hash, parts) = (of(label::HASH), of(label::PARTS));
         let secrets = &self.ctx.secrets;
-        let is_made_of_it = |hash: String| {
-            hash::is_of_service(&hash, service, project, secrets)
-                || hash::is_of_service_by_defaults(&hash, service, project, secrets)
-        };
-        if !hash.is_some_and(is_made_of_it) {
+        let is_made_of_it = hash::is_of_service(hash, service, project, secrets)
+            || hash::is_of_service_by_defaults(hash, service, project, secrets)
+            || hash::changed_in(parts, service, project, secrets) == ["image"];
+        if !is_made_of_it {
             // This is an old container in a rollback: it has the networks of its own description.
             return Ok(());
         }

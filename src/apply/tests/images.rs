@@ -112,6 +112,35 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
 }
 
 #[test]
+fn another_name_of_the_same_image_replaces_nothing() {
+    let machine = machine();
+    let described = |image: &str| {
+        json!({
+            "services": {"web": {"image": image, "networks": ["default", "extra"]}},
+            "networks": {"extra": {}},
+        })
+    };
+    machine.up(&described("web:1")).unwrap();
+    machine.run(machine.engine.image_tag("web:1", "web:stable")).unwrap();
+    let events = machine.events();
+    machine.up(&described("web:stable")).unwrap();
+    assert_eq!(machine.happened_from(events), Vec::<String>::new());
+    // It is also started and connected like any other container.
+    machine.run(machine.engine.container_kill("shop-web-1", "KILL")).unwrap();
+    machine.run(machine.engine.network_disconnect("shop_extra", "shop-web-1", true)).unwrap();
+    machine.up(&described("web:stable")).unwrap();
+    let state = machine.state();
+    assert!(state.container("shop-web-1").unwrap().networks.contains_key("shop_extra"));
+    // Another change of the description replaces it as ever.
+    machine
+        .up(&json!({"services": {"web": {"image": "web:stable", "environment": {"A": "1"}}}}))
+        .unwrap();
+    let replaced = machine.state();
+    let id = |state: &EngineState| state.container("shop-web-1").unwrap().id.clone();
+    assert_ne!(id(&replaced), id(&state));
+}
+
+#[test]
 fn a_changed_name_of_an_image_is_told_with_the_old_one() {
     let machine = machine();
     machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();

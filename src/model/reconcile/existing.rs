@@ -137,8 +137,10 @@ impl<'a> Planner<'a> {
                 project,
                 self.wanted.secrets,
             );
-            let image = names_of_images(service, container, &keys);
-            return Difference::Changed(Cause::DescriptionChanged(ChangedKeys { keys, image }));
+            if !(keys == ["image"] && self.is_same_image(service, container)) {
+                let image = names_of_images(service, container, &keys);
+                return Difference::Changed(Cause::DescriptionChanged(ChangedKeys { keys, image }));
+            }
         }
         if container.networks.iter().any(|id| !self.observed.network_ids.contains(id)) {
             return Difference::Changed(Cause::NetworkRemoved);
@@ -160,6 +162,13 @@ impl<'a> Planner<'a> {
             (Some(_), None) => Difference::Changed(Cause::ImageChanged),
             (None, None) => Difference::Same,
         }
+    }
+
+    /// Whether the description only gives another name to the image that the container is made of.
+    /// An image that is pulled or built first counts as another one.
+    fn is_same_image(&self, service: &Service, container: &Container) -> bool {
+        !self.images.contains_key(&canonical(&service.image))
+            && self.observed.image_id(&service.image) == Some(&container.image_id)
     }
 
     /// A network that a running container should be connected to and isn't. The engine's list does
