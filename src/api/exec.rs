@@ -23,6 +23,15 @@ use crate::value::{Options, Record, SecretToken, size};
 /// The next step after a command that ended with a code other than 0.
 pub(super) const GO_ON: &str = "to go on all the same, give it check: false";
 
+/// The next step after a command that ended with this code.
+pub(super) fn next_step(code: i64) -> String {
+    match code {
+        126 => format!("code 126 usually means that the program can't be executed; {GO_ON}"),
+        127 => format!("code 127 usually means that the image doesn't have the program; {GO_ON}"),
+        _ => GO_ON.to_owned(),
+    }
+}
+
 /// Lines of standard error shown with a failure.
 const SHOWN_LINES: usize = 20;
 
@@ -222,7 +231,8 @@ fn failed(shown: &str, name: &str, ended: &ExecResult) -> Failure {
         Kind::Exec,
         format!("\"{shown}\" in \"{name}\" ended with code {}", ended.code),
     );
-    let failure = failure.hint(GO_ON).field("code", ended.code).field("service", name);
+    let failure =
+        failure.hint(next_step(ended.code)).field("code", ended.code).field("service", name);
     with_output(
         failure,
         &String::from_utf8_lossy(&ended.stdout),

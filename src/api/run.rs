@@ -137,7 +137,7 @@ fn checked(
         Kind::Exec,
         format!("The one-off container of \"{name}\" ended with code {}", ended.code),
     )
-    .hint(super::exec::GO_ON)
+    .hint(exec::next_step(ended.code))
     .field("code", ended.code);
     Err(exec::with_output(
         failure,

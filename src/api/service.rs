@@ -62,7 +62,7 @@ impl Service {
                 return Failure::paused(&paused).field("service", self.name.clone());
             }
             let is_scaled_down = there.is_none() && self.is_scaled_down();
-            let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is {status}"));
+            let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is in the state \"{status}\""));
             let (how, hint) = if is_scaled_down {
                 let how = "it is to have 0 containers".to_owned();
                 (how, format!("`.service(\"{}\").scale(1)` gives it one", self.name))

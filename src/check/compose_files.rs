@@ -9,6 +9,7 @@ use rhai::{Expr, Position};
 
 use crate::api::Context;
 use crate::api::compose::{self, ComposeFileCheck};
+use crate::api::compose_files;
 use crate::compose::faults::{Faults, MOST};
 use crate::compose::file::Note;
 use crate::model::Failure;
@@ -31,15 +32,17 @@ pub fn check(
     if !folders.iter().any(|folder| *folder == context.project.directory) {
         return 0;
     }
-    if let Some(failure) = compose::wrong_names(context) {
+    if let Some(failure) = compose_files::wrong_names(context) {
         findings.add_without_place(Rule::WrongValue, failure);
     }
     let mut read = 0;
-    for name in compose::default_files(context).into_iter().filter(|name| !seen.contains(name)) {
+    for name in
+        compose_files::default_files(context).into_iter().filter(|name| !seen.contains(name))
+    {
         if check_file(context, &name, findings) {
             read += 1;
         } else {
-            findings.add_without_place(Rule::Unreadable, compose::unreadable(context, &name));
+            findings.add_without_place(Rule::Unreadable, compose_files::unreadable(context, &name));
         }
     }
     read
@@ -64,7 +67,7 @@ pub fn check_named(
         } else if !reading.calls.iter().any(|call| may_make(call, path))
             && !is_beside(context, &parsed.source.name, path)
         {
-            let failure = compose::unreadable_of_script(context, path);
+            let failure = compose_files::unreadable_of_script(context, path);
             findings.add(Rule::Unreadable, &parsed.source, position, failure);
         }
     }
@@ -90,7 +93,7 @@ fn is_beside(context: &Context, script: &str, path: &str) -> bool {
     let below = Path::new(script).ancestors().skip(1);
     below
         .filter(|folder| !folder.as_os_str().is_empty())
-        .any(|folder| compose::is_there(context, &folder.join(path).to_string_lossy()))
+        .any(|folder| compose_files::is_there(context, &folder.join(path).to_string_lossy()))
 }
 
 /// Whether a call of another function names the file: it may make it.

@@ -16,16 +16,15 @@ use super::options;
 use super::parsed_source::{Function, ParsedSource};
 use super::references::{self, KINDS, KnownNames};
 use super::rule::Rule;
-use super::script_analysis::{Call, CallReceiver, ResultValue, ScriptAnalysis, last_values};
+use super::script_analysis::{
+    Call, CallReceiver, MOST_VARIABLES, ResultValue, ScriptAnalysis, last_values,
+};
 use super::sources::Sources;
 use super::{literal, probes, strings};
 use crate::api::Context;
 use crate::api::options::{ALL, OptionsOverload};
 use crate::model::Failure;
 use crate::model::names::check_project;
-
-/// The most variables in a chain that are followed.
-const DEPTH: usize = 16;
 
 /// What a literal is checked as.
 #[derive(Clone)]
@@ -203,13 +202,13 @@ impl<'a> Flow<'a, '_> {
                 if call.is_operator_call()
                     && call.name == "+"
                     && call.args.len() == 2
-                    && depth < DEPTH =>
+                    && depth < MOST_VARIABLES =>
             {
                 let mut keys = inside(&call.args[0])?;
                 keys.append(&mut inside(&call.args[1])?);
                 Some(keys)
             }
-            Expr::Variable(..) if depth < DEPTH => {
+            Expr::Variable(..) if depth < MOST_VARIABLES => {
                 let reading = self.readings.get(at.parsed.source.name.as_str())?;
                 let binding = &reading.bindings[reading.binding(at.expression)?];
                 match binding.values.as_slice() {

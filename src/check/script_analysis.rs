@@ -57,6 +57,9 @@ pub struct UndefinedVariable<'a> {
     pub in_function: bool,
 }
 
+/// The most variables in a chain that are followed.
+pub const MOST_VARIABLES: usize = 16;
+
 /// Rhai's functions that change the map that is their first argument.
 const CHANGING: &[&str] = &["set", "mixin", "fill_with", "remove", "clear", "drain", "retain"];
 

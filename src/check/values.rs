@@ -7,12 +7,10 @@ use rhai::{Expr, FnCallExpr};
 use super::findings::Findings;
 use super::parsed_source::ParsedSource;
 use super::rule::Rule;
-use super::script_analysis::ScriptAnalysis;
+use super::script_analysis::{MOST_VARIABLES, ScriptAnalysis};
 use crate::model::Failure;
 use crate::model::suggest::did_you_mean;
-
-/// The most variables in a chain that are followed.
-const DEPTH: usize = 16;
+use crate::value::rhai_messages::{NUMBER_AND_TEXT, no_operator};
 
 /// Checks the comparisons and fields of a source.
 pub fn check(parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, findings: &mut Findings) {
@@ -40,11 +38,11 @@ fn compared(reading: &ScriptAnalysis<'_>, call: &FnCallExpr) -> Option<Failure> 
     let failure = Failure::usage(match operator {
         "==" => format!("\"==\" {between} is always false"),
         "!=" => format!("\"!=\" {between} is always true"),
-        _ => format!("\"{operator}\" does not work {between}"),
+        _ => no_operator(operator, left.words(), right.words()),
     });
     let has_number = [left, right].contains(&ValueType::Number);
     Some(if has_number && [left, right].contains(&ValueType::Text) {
-        failure.hint("parse_int and parse_float make a number of a text, `${…}` a text of a number")
+        failure.hint(NUMBER_AND_TEXT)
     } else {
         failure
     })
@@ -83,7 +81,7 @@ fn type_of(reading: &ScriptAnalysis<'_>, expression: &Expr, depth: usize) -> Opt
                 _ => None,
             }
         }
-        Expr::Variable(..) if depth < DEPTH => {
+        Expr::Variable(..) if depth < MOST_VARIABLES => {
             let binding = &reading.bindings[reading.binding(expression)?];
             let mut types = binding.values.iter().map(|value| type_of(reading, value, depth + 1));
             let first = types.next()??;

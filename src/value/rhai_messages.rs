@@ -259,6 +259,15 @@ fn of_text(text: &str) -> EvalAltResult {
     }
 }
 
+/// The way from a string to a number, and back.
+pub const NUMBER_AND_TEXT: &str =
+    "parse_int and parse_float turn a string into a number, `${…}` turns a number into a string";
+
+/// The message for an operator that doesn't take these operands: `a string` and `an integer`.
+pub fn no_operator(operator: &str, left: &str, right: &str) -> String {
+    format!("\"{operator}\" does not work between {left} and {right}")
+}
+
 fn describe_function(missing: &MissingName) -> Failure {
     let MissingName::Function { module, name, arguments } = missing else {
         return Failure::usage("There is no such function");
@@ -266,17 +275,14 @@ fn describe_function(missing: &MissingName) -> Failure {
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         match arguments.as_slice() {
             [left, right] => {
-                let failure = Failure::usage(format!(
-                    "\"{name}\" does not work between {} and {}",
-                    with_article(left),
-                    with_article(right)
-                ));
+                let failure =
+                    Failure::usage(no_operator(name, &with_article(left), &with_article(right)));
                 return match (left.as_str(), right.as_str()) {
-                    ("string", "integer" | "float") | ("integer" | "float", "string") => failure
-                        .hint("parse_int and parse_float make a number of a text, `${…}` a text of a number"),
-                    ("nothing", _) | (_, "nothing") => {
-                        failure.hint("a key that a map doesn't have gives (): write ?? and a default")
+                    ("string", "integer" | "float") | ("integer" | "float", "string") => {
+                        failure.hint(NUMBER_AND_TEXT)
                     }
+                    ("nothing", _) | (_, "nothing") => failure
+                        .hint("a key that a map doesn't have gives (): write ?? and a default"),
                     _ => failure,
                 };
             }

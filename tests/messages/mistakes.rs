@@ -142,4 +142,31 @@ pub const MISTAKES: &[Mistake] = &[
         "sim::process(\"web\", #{ exec: #{ \"curl *\": #{ code: 127, stderr: \"exec: curl: not found\" } } });",
         "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\", healthcheck: #{ test: [\"CMD\", \"curl\", \"localhost\"], retries: 3, interval: \"1s\" } },\n} }).up();\n",
     ),
+    run("A path out of the project", "let text = fs::read(\"../other/.env\");\n"),
+    run("An absolute path", "let text = fs::read(\"/etc/hostname\");\n"),
+    run(
+        "A home folder in a mount",
+        "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\", volumes: [\"~/site:/site\"] },\n} }).up();\n",
+    ),
+    run(
+        "A path of Windows in a mount",
+        "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\", volumes: [\"C:\\\\site:/site\"] },\n} }).up();\n",
+    ),
+    simulated(
+        "A name that a container of another project has",
+        "stack(\"other\", #{ services: #{ db: #{ image: \"postgres\", container_name: \"db\" } } }).up();",
+        "stack(\"shop\", #{ services: #{\n    db: #{ image: \"postgres\", container_name: \"db\" },\n} }).up();\n",
+    ),
+    simulated(
+        "A command in a service that is stopped",
+        "",
+        "let shop = stack(\"shop\", #{ services: #{ db: #{ image: \"postgres\" } } });\nshop.up();\nshop.stop();\nshop.service(\"db\").exec([\"psql\", \"-l\"]);\n",
+    ),
+    simulated(
+        "A command that the image doesn't have",
+        "sim::process(\"db\", #{ exec: #{ \"psqll*\": #{ code: 127, stderr: \"exec: psqll: not found\" } } });",
+        "let shop = stack(\"shop\", #{ services: #{ db: #{ image: \"postgres\" } } });\nshop.up();\nshop.service(\"db\").exec([\"psqll\", \"-l\"]);\n",
+    ),
+    run("A command with a huge output", "print(sh([\"yes\"], #{ quiet: true }).stdout);\n")
+        .with(&[("spc.toml", "[allow]\ncommands = [\"yes\"]\n")]),
 ];

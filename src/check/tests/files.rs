@@ -65,9 +65,9 @@ fn what_a_file_imports_is_checked_with_it() {
 #[test]
 fn what_is_not_there_or_can_not_be_read_is_a_finding() {
     let run = project(&[("scripts/up.rhai", "1;"), ("scripts/down.rhai", "2;")]);
-    run.host.add_file("/work/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe9\";\n"[..]);
-    run.host.add_file("/work/scripts/closed.rhai", "");
-    run.host.set_mode("/work/scripts/closed.rhai", 0);
+    run.host.add_file("/project/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe9\";\n"[..]);
+    run.host.add_file("/project/scripts/closed.rhai", "");
+    run.host.set_mode("/project/scripts/closed.rhai", 0);
     let found: Vec<String> =
         report(&run, &["scripts/upp.rhai", "scripts/down", "scirpts", "scripts"])
             .findings
@@ -80,7 +80,7 @@ fn what_is_not_there_or_can_not_be_read_is_a_finding() {
             "unreadable: There is no file or folder \"scripts/upp.rhai\" | did you mean \"scripts/up.rhai\"?",
             "unreadable: There is no file or folder \"scripts/down\" | did you mean \"scripts/down.rhai\"?",
             "unreadable: There is no file or folder \"scirpts\" | did you mean \"scripts\"?",
-            "unreadable: Could not read \"/work/scripts/closed.rhai\": permission denied",
+            "unreadable: Could not read \"/project/scripts/closed.rhai\": permission denied",
             "scripts/latin.rhai:2:10 unreadable: Could not read \"scripts/latin.rhai\": line 2 is not UTF-8 text | save the file as UTF-8",
         ]
     );

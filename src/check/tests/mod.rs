@@ -11,23 +11,21 @@ mod values;
 use std::path::PathBuf;
 
 use super::{Report, check};
-use crate::api::context::ProjectSettings;
-use crate::api::fixture::Fixture;
+use crate::api::harness::Harness;
 use crate::model::diagnostic::{Diagnostic, RULE};
 
-/// Files in `/work`, where a check starts.
-fn project(files: &[(&str, &str)]) -> Fixture {
-    let project = ProjectSettings { directory: "/work".into(), ..ProjectSettings::default() };
-    let run = Fixture::made(1, project, &[]);
+/// Files in `/project`, where a check starts.
+fn project(files: &[(&str, &str)]) -> Harness {
+    let run = Harness::new();
     for (name, text) in files {
-        run.host.add_file(format!("/work/{name}"), (*text).to_owned());
+        run.host.add_file(format!("/project/{name}"), (*text).to_owned());
     }
     run
 }
 
-fn report(run: &Fixture, paths: &[&str]) -> Report {
+fn report(run: &Harness, paths: &[&str]) -> Report {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    check(&run.context, "/work".as_ref(), &paths, &[], Some(register)).unwrap()
+    check(&run.context, "/project".as_ref(), &paths, &[], Some(register)).unwrap()
 }
 
 /// The functions that only tests have, here.

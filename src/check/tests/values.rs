@@ -4,7 +4,8 @@ use similar_asserts::assert_eq;
 
 use super::found;
 
-const HINT: &str = "parse_int and parse_float make a number of a text, `${…}` a text of a number";
+const HINT: &str =
+    "parse_int and parse_float turn a string into a number, `${…}` turns a number into a string";
 
 #[test]
 fn a_comparison_of_different_types_is_found_where_both_are_known() {

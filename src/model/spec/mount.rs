@@ -95,6 +95,11 @@ impl Mount {
                     read_only: false,
                 });
             }
+            [drive, path, ref rest @ ..] if is_windows_path(drive, path, rest) => {
+                return Err(field
+                    .fail(format!("\"{text}\" begins with a path of Windows"))
+                    .hint("write it relative to the project, with \"./\" and \"/\""));
+            }
             [source, target] if !source.is_empty() && !target.is_empty() => (source, target, ""),
             [source, target, options] if !source.is_empty() && !target.is_empty() => {
                 (source, target, options)
@@ -174,6 +179,16 @@ impl Mount {
 
 /// The size of a `tmpfs` in bytes. A number that is too large for the engine is rejected, because
 /// the engine would treat it as no limit.
+/// Whether a short mount begins with a path of Windows, `C:\\data` or `C:/data`. A volume may also
+/// be named with one letter.
+fn is_windows_path(drive: &str, path: &str, rest: &[&str]) -> bool {
+    let is_drive =
+        drive.len() == 1 && drive.starts_with(|letter: char| letter.is_ascii_alphabetic());
+    is_drive
+        && (path.starts_with('\\')
+            || path.starts_with('/') && rest.first().is_some_and(|target| target.starts_with('/')))
+}
+
 fn tmpfs_size(field: &Field<'_>) -> Result<u64, Failure> {
     let text = field.scalar()?;
     let bytes = parse_bytes(&text).map_err(|message| field.fail(message))?;
