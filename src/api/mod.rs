@@ -10,7 +10,8 @@
 //!
 //! Stacks and the engine's objects:
 //! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
-//! - [`compose`], [`profiles`]: compose files, and the variables that name profiles and files
+//! - [`compose`], [`compose_files`], [`profiles`]: compose files, and the variables that name profiles
+//!   and files
 //! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: work in containers, and
 //!   information about them
 //!
@@ -63,6 +64,7 @@ pub mod certificate;
 pub mod changes;
 mod comparisons;
 pub mod compose;
+pub mod compose_files;
 pub mod confirm;
 pub mod container;
 pub mod context;
@@ -118,7 +120,6 @@ mod watch;
 pub mod yaml;
 
 #[cfg(test)]
-pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) mod harness;
 #[cfg(test)]
