@@ -248,7 +248,7 @@ mod declarations {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     const OPTIONS: &str = r#"let o = args(#{
         tag: arg::text((), "Release"), to: arg::text("backups", "Folder"), build: arg::flag("Build first"),
@@ -258,12 +258,12 @@ mod tests {
     }); "#;
 
     fn text(words: &[&str], script: &str) -> String {
-        Fixture::with_words(words).text(&format!("{OPTIONS}{script}"))
+        Harness::with_words(words).text(&format!("{OPTIONS}{script}"))
     }
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
                 "There is no option \"-C\" | spc's own \"-C\" stands before the runbook's name: spc run -C … RUNBOOK",
             ),
         ] {
-            let failure = Fixture::with_words(&words).fails(OPTIONS);
+            let failure = Harness::with_words(&words).fails(OPTIONS);
             assert_eq!(
                 format!("{} | {}", failure.message, failure.hint.unwrap_or_default()).trim_end(),
                 expected,
@@ -350,22 +350,22 @@ mod tests {
 
     #[test]
     fn words_without_an_option_for_them_are_refused() {
-        let failure = Fixture::with_words(&["db"]).fails("args(#{ build: arg::flag(\"Build\") })");
+        let failure = Harness::with_words(&["db"]).fails("args(#{ build: arg::flag(\"Build\") })");
         assert_eq!(failure.message, "There is no use for the word \"db\"");
     }
 
     #[test]
     fn a_default_can_be_a_function_that_is_called_only_when_needed() {
         let script = r#"args(#{ tag: arg::text(|| { print("asked"); "v1" }, "Release") }).tag"#;
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!((run.text(script), run.printed()), ("v1".to_owned(), vec!["asked".to_owned()]));
-        let run = Fixture::with_words(&["--tag", "v2"]);
+        let run = Harness::with_words(&["--tag", "v2"]);
         assert_eq!((run.text(script), run.printed()), ("v2".to_owned(), Vec::new()));
     }
 
     #[test]
     fn declarations_are_checked() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.fails("arg::text(5, \"\")").message,
             "arg::text takes a string as its default, not an integer"
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn help_keeps_the_declarations_and_ends_the_script() {
-        let run = Fixture::with_words(&["--nonsense", "--help"]);
+        let run = Harness::with_words(&["--nonsense", "--help"]);
         let failure = run.fails(&format!("attempt(|| {{ {OPTIONS} }}); print(\"went on\")"));
         assert_eq!((failure.kind.word(), run.printed()), ("interrupted", Vec::<String>::new()));
         let help = run.context.script.help().unwrap();

@@ -97,16 +97,16 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn sizes_are_read_compared_and_written_back() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (script, expected) in [
             (r#"`${bytes("64m")} ${bytes(1536)}`"#, "64m 1536b"),
             (r#"bytes("1k").bytes"#, "1024"),

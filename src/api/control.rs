@@ -244,17 +244,17 @@ pub(super) fn not_bool(who: &str, value: &Dynamic) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
     use std::time::Duration;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn attempt_gives_a_value_or_an_error_alike_whatever_was_thrown() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(run.text("attempt(|| 5)"), "#{error: (), ok: true, value: 5}");
         for (thrown, expected) in [
             (r#"throw "no""#, r"failed: no"),
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_error_keeps_its_fields_and_says_its_place() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r#"
             let e = attempt(|| fail("conflict", "taken", #{ hint: "stop it", port: 80 })).error;
             [e.kind, e.hint, e.port, e.place]"#;
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn an_interrupt_and_a_refusal_are_not_caught_by_anything() {
         for kind in ["interrupted", "policy"] {
-            let run = Fixture::new();
+            let run = Harness::new();
             let script = format!(
                 "try {{ attempt(|| fail(\"{kind}\", \"stop\")); }} catch {{ print(\"caught\"); while true {{}} }} print(\"went on\")"
             );
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn sleep_takes_text_durations_and_seconds_in_virtual_time() {
-        let run = Fixture::new();
+        let run = Harness::new();
         run.text(r#"sleep("1m"); sleep(duration("30s")); sleep(2); sleep(0.5);"#);
         assert_eq!(run.sim.now(), Duration::from_millis(92_500));
         assert_eq!(run.fails("sleep(-1)").message, "Can't sleep for -1 seconds");
@@ -315,7 +315,7 @@ mod tests {
             "let f = || loop {}; attempt(f)",
             "fn f() { loop {} } f()",
         ] {
-            let run = Fixture::new();
+            let run = Harness::new();
             run.context.cancel.cancel();
             assert_eq!(run.fails(script).kind.word(), "interrupted", "{script}");
         }
@@ -323,13 +323,13 @@ mod tests {
 
     #[test]
     fn elapsed_time_is_the_hosts() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(run.text("let t = timestamp(); sleep(\"90s\"); `${t.elapsed}`"), "1m30s");
         assert_eq!(run.text("let t = timestamp(); sleep(\"2s\"); `${timestamp() - t}`"), "2s");
     }
 
     #[test]
     fn exit_is_refused_with_what_to_write() {
-        assert_eq!(Fixture::new().fails("exit(3)").message, "There is no exit");
+        assert_eq!(Harness::new().fails("exit(3)").message, "There is no exit");
     }
 }

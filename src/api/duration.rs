@@ -166,16 +166,16 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn durations_are_read_compared_and_written_back() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (script, expected) in [
             (r#"`${duration("90s")}`"#, "1m30s"),
             (r#"duration("1m30s").seconds"#, "90.0"),
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_is_no_duration_is_refused_with_the_fix() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.fails(r#"duration("soon")"#).message,
             "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\""

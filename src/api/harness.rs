@@ -1,14 +1,15 @@
-//! A run for tests of functions with effects: the simulated host, a list of events, the primitives.
+//! A run for tests: virtual time, the simulated host, a list of events, and the primitives.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 use parking_lot::Mutex;
 use rhai::Dynamic;
 
-use super::context::{Connector, Context, ProjectSettings, RunContext};
+use super::context::{Command, Connector, Context, ProjectSettings, RunContext};
 use super::task;
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::resolve::resolve;
@@ -21,6 +22,7 @@ use crate::policy::{CheckedPath, Policy, Settings};
 use crate::value::error::failure_of;
 use crate::value::text::plain;
 
+/// Events in the order in which they arrived.
 #[derive(Default)]
 struct EventRecorder(Mutex<Vec<Event>>);
 
@@ -30,8 +32,9 @@ impl Sink for EventRecorder {
     }
 }
 
-/// A project in `/project` on a simulated host.
+/// A project in `/project` on a simulated host, without the `script` module above.
 pub(crate) struct Harness {
+    pub sim: Arc<SimTaskExecutor>,
     pub host: Arc<SimHost>,
     pub context: Arc<Context>,
     seen: Arc<EventRecorder>,
@@ -41,6 +44,11 @@ impl Harness {
     /// An empty project.
     pub(crate) fn new() -> Self {
         Self::on(|host| host)
+    }
+
+    /// The same with another order of concurrent tasks.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self::unconnected(&SimTaskExecutor::new(seed), |host| host, "", |_| {})
     }
 
     /// A project on a host that `given` sets up.
@@ -54,11 +62,7 @@ impl Harness {
         toml: &str,
         settle: impl FnOnce(&mut RunContext),
     ) -> Self {
-        let no_engine = || {
-            async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
-                .boxed()
-        };
-        Self::connected(&SimTaskExecutor::new(1), given, toml, settle, Box::new(no_engine))
+        Self::unconnected(&SimTaskExecutor::new(1), given, toml, settle)
     }
 
     /// A project whose scripts use `engine`, in the virtual time of `sim`.
@@ -72,6 +76,53 @@ impl Harness {
         Self::connected(sim, given, toml, |_| {}, Box::new(connector))
     }
 
+    /// A project with these variables.
+    pub(crate) fn with_variables(variables: &[(&str, &str)]) -> Self {
+        let variables: BTreeMap<_, _> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Self::with(|host| host, "", |run| run.project.environment = variables)
+    }
+
+    /// A project with this many columns for tables.
+    pub(crate) fn with_width(columns: usize) -> Self {
+        Self::new().changed(|context| context.with_width(Some(columns)))
+    }
+
+    /// A project whose runbook is called with these arguments.
+    pub(crate) fn with_words(words: &[&str]) -> Self {
+        Self::new().called_with(words)
+    }
+
+    /// The same project, its runbook called with these arguments.
+    pub(crate) fn called_with(self, words: &[&str]) -> Self {
+        let command = Command {
+            name: "spc run test.rhai".into(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            help: false,
+        };
+        self.changed(|context| context.with_command(command))
+    }
+
+    fn changed(self, change: impl FnOnce(Context) -> Context) -> Self {
+        let context = Arc::into_inner(self.context).expect("nothing has the context yet");
+        Self { context: Arc::new(change(context)), ..self }
+    }
+
+    fn unconnected(
+        sim: &Arc<SimTaskExecutor>,
+        given: impl FnOnce(SimHost) -> SimHost,
+        toml: &str,
+        settle: impl FnOnce(&mut RunContext),
+    ) -> Self {
+        let no_engine = || {
+            async { Err(EngineError::new(EngineErrorKind::Unreachable, "no engine in this test")) }
+                .boxed()
+        };
+        Self::connected(sim, given, toml, settle, Box::new(no_engine))
+    }
+
     fn connected(
         sim: &Arc<SimTaskExecutor>,
         given: impl FnOnce(SimHost) -> SimHost,
@@ -80,6 +131,8 @@ impl Harness {
         connector: Connector,
     ) -> Self {
         let host = Arc::new(given(SimHost::new(sim.clone())));
+        // Memory of other tests in this process must not count as a script's.
+        host.held.store(1, Ordering::Relaxed);
         let seen = Arc::new(EventRecorder::default());
         let project =
             ProjectSettings { directory: "/project".into(), ..ProjectSettings::default() };
@@ -93,23 +146,7 @@ impl Harness {
         let mut run =
             RunContext { policy, ..RunContext::new(host.clone(), executor, seen.clone(), project) };
         settle(&mut run);
-        Self { host, context: Arc::new(Context::new(run, connector)), seen }
-    }
-
-    /// A project with these variables.
-    pub(crate) fn with_variables(variables: &[(&str, &str)]) -> Self {
-        let variables: BTreeMap<_, _> = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Self::with(|host| host, "", |run| run.project.environment = variables)
-    }
-
-    /// A project with this many columns for tables.
-    pub(crate) fn with_width(columns: usize) -> Self {
-        let Self { host, context, seen } = Self::new();
-        let context = Arc::into_inner(context).unwrap().with_width(Some(columns));
-        Self { host, context: Arc::new(context), seen }
+        Self { sim: sim.clone(), host, context: Arc::new(Context::new(run, connector)), seen }
     }
 
     /// The printed value of a script.
@@ -133,9 +170,44 @@ impl Harness {
         }
     }
 
+    /// Runs the examples in the comments of the functions that a primitive's file registers.
+    pub(crate) fn examples(register: fn(&mut rhai::Engine)) {
+        let mut engine = rhai::Engine::new_raw();
+        register(&mut engine);
+        let comments =
+            engine.collect_fn_metadata(None, |info| Some(info.metadata.comments.join("\n")), true);
+        let text = |comment: &str| {
+            comment
+                .lines()
+                .map(|line| format!("{}\n", line.trim_start_matches('/').trim_start()))
+                .collect::<String>()
+        };
+        let examples: Vec<String> = comments
+            .iter()
+            .flat_map(|comment| {
+                text(comment)
+                    .split("```rhai\n")
+                    .skip(1)
+                    .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert!(!examples.is_empty(), "no example");
+        for example in examples {
+            let asserts = "fn assert(yes) { if !yes { throw \"not so\"; } } fn assert_eq(a, b) { if a != b { throw `${a} is not ${b}`; } }";
+            Self::new().text(&format!("{asserts}\n{example}"));
+        }
+    }
+
     /// What was reported so far.
     pub(crate) fn events(&self) -> Vec<Event> {
         self.seen.0.lock().clone()
+    }
+
+    /// What was printed so far.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        let printed = |event| if let Event::Print { text } = event { Some(text) } else { None };
+        self.events().into_iter().filter_map(printed).collect()
     }
 
     /// A file's content.
@@ -151,8 +223,12 @@ impl Harness {
     fn run(&self, script: &str) -> Result<Dynamic, Failure> {
         let mut engine = rhai::Engine::new();
         super::register(&mut engine, &self.context);
+        engine.on_progress(|_| task::ending().map(Dynamic::from));
+        let seen = self.seen.clone();
+        engine.on_print(move |text| seen.event(&Event::Print { text: text.to_owned() }));
         let _entered = task::enter(self.context.cancel.clone());
-        let ast = engine.compile(script).map_err(|error| failure_of(&error.into()))?;
+        let mut ast = engine.compile(script).map_err(|error| failure_of(&error.into()))?;
+        ast.set_source("test.rhai");
         engine.eval_ast::<Dynamic>(&ast).map_err(|error| failure_of(&error))
     }
 }

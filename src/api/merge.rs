@@ -155,16 +155,16 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn maps_are_merged_by_composes_rules() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (base, over, expected) in [
             ("a: 1, b: 2", "b: 3, c: 4", "#{a: 1, b: 3, c: 4}"),
             ("a: #{ x: 1, y: 2 }", "a: #{ y: 3 }", "#{a: #{x: 1, y: 3}}"),
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn defaults_fill_what_is_not_given_and_refuse_what_they_have_not() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.text("with_defaults(#{ a: 1, b: () }, #{ a: 0, b: 2, c: 3 })"),
             "#{a: 1, b: 2, c: 3}"

@@ -133,17 +133,17 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
     use std::time::Duration;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn answers_come_in_the_shape_of_the_question() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(run.text("parallel([|| { sleep(2); 1 }, || 2])"), "[1, 2]");
         assert_eq!(run.text("parallel(#{ b: || 2, a: || 1 })"), "#{a: 1, b: 2}");
         assert_eq!(run.text("parallel([])"), "[]");
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_system_out_of_threads_is_an_error_and_no_function_was_called() {
-        let run = Fixture::new();
+        let run = Harness::new();
         run.sim.limit_threads(2);
         let failure = run.fails("parallel([|| print(1), || print(2), || print(3)])");
         assert_eq!(
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn tasks_sleep_at_the_same_time() {
-        let run = Fixture::new();
+        let run = Harness::new();
         run.text("parallel([1, 2, 3].map(|n| || sleep(n)))");
         assert_eq!(run.sim.now(), Duration::from_secs(3));
     }
@@ -177,7 +177,7 @@ mod tests {
             let f = |name| { for i in 0..5 { sleep("10ms"); print(`${name} ${i}`); } };
             parallel([|| f.call("a"), || f.call("b"), || f.call("c")])"#;
         let trace = |seed| {
-            let run = Fixture::seeded(seed);
+            let run = Harness::seeded(seed);
             run.text(script);
             run.printed()
         };
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn tasks_share_no_variable_not_even_through_a_function() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r"
             let n = 0; let list = [];
             let add = || { n += 1; n };
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_first_error_in_time_is_thrown_and_the_others_end() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let failure = run
             .fails(r#"parallel([|| { sleep("1h"); 1 }, || { sleep(2); fail("exec", "second") }, || { sleep(3); fail("exec", "third") }])"#);
         assert_eq!((failure.kind.word(), failure.message.as_str()), ("exec", "second"));
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_refusal_in_a_task_ends_the_run() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r#"attempt(|| parallel([|| { try { fail("policy", "no") } catch {} }])); print("went on")"#;
         assert_eq!(run.fails(script).kind.word(), "policy");
         assert_eq!(run.printed(), Vec::<String>::new());
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_no_function_is_named() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.fails("parallel([|| 1, 5])").message,
             "Element 1 of parallel is a function, not an integer"

@@ -133,13 +133,13 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     const RECORD: &str = "let r = with_defaults(#{}, #{ code: 0, stdout: \"x\", bake: duration(\"90s\"), tag: \"v2\", list: [1] }); ";
 
     #[test]
     fn a_record_reads_like_a_map_whose_unknown_field_is_an_error() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (script, expected) in [
             ("r.code + 1", "1"),
             ("r[\"stdout\"]", "x"),

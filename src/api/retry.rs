@@ -321,17 +321,17 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
     use std::time::Duration;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn retry_calls_again_with_growing_pauses_until_it_works() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r#"
             let calls = 0;
             retry(#{ times: 5, delay: "1s" }, || { calls += 1; if calls < 4 { fail("exec", `call ${calls}`); } calls })"#;
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn retry_throws_the_last_error_and_none_is_retried_that_cannot_help() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.fails(r#"let n = 0; retry(2, || { n += 1; fail("exec", `call ${n}`) })"#).message,
             "call 2"
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn retry_under_a_timeout_ends_what_runs_and_says_the_last_error() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r#"let n = 0; retry(#{ timeout: "10s" }, || { n += 1; if n > 1 { sleep("1h"); } fail("exec", "exit 1") })"#;
         let failure = run.fails(script);
         assert_eq!(
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn retry_options_are_checked() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.fails("retry(#{ attempts: 3 }, || 1)").message,
             "The retry options have no \"attempts\""
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn wait_until_polls_until_true() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.text(
                 "let n = 0; let took = wait_until(\"1m\", || { n += 1; n > 3 }); `${took} ${n}`"
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn wait_until_says_how_long_and_the_last_error() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let failure = run.fails(r#"wait_until("10s", || fail("exec", "connection refused"))"#);
         assert_eq!(failure.message, "It did not become true within 10s: connection refused");
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
@@ -415,7 +415,7 @@ mod tests {
     fn a_refusal_or_an_interrupt_is_not_swallowed_by_a_limit() {
         for kind in ["policy", "interrupted"] {
             for call in ["retry(#{ timeout: \"1h\" }, f)", "wait_until(\"1h\", f)", "retry(3, f)"] {
-                let run = Fixture::new();
+                let run = Harness::new();
                 let script = format!(
                     "let f = || {{ try {{ fail(\"{kind}\", \"no\") }} catch {{ }} }}; try {{ {call} }} catch {{ }} print(\"went on\")"
                 );
@@ -427,7 +427,7 @@ mod tests {
 
     #[test]
     fn an_endless_loop_ends_with_the_timeout_and_can_be_caught() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = r#"attempt(|| wait_until("1s", || { loop { sleep("10ms"); } })).error.kind"#;
         assert_eq!(run.text(script), "timeout");
     }

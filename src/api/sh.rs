@@ -612,6 +612,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn endless_output_ends_with_an_error() {
         let trial = answering(|_| CommandAnswer::stdout(vec![b'a'; 17 << 20]));
         assert_eq!(

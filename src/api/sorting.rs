@@ -147,11 +147,11 @@ pub(super) mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     #[test]
     fn lists_are_sorted_by_their_own_order_and_by_a_function() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (script, sorted) in [
             ("[].sort()", "[]"),
             ("[[1]].sort()", "[[1]]"),
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_length_is_sorted() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = "for n in 0..70 { let l = []; for i in 0..n { l.push((i * 31) % 67); } let s = l; s.sort();
             for i in 1..n { if s[i - 1] > s[i] { throw n; } } if s.len() != n { throw n; } } \"all\"";
         assert_eq!(run.text(script), "all");
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_order_that_contradicts_itself_is_no_panic() {
-        let run = Fixture::new();
+        let run = Harness::new();
         let script = "let l = []; for i in 0..500 { l.push((i * 7919) % 1000); } let n = 0;
             l.sort(|a, b| if (a * 7919 + b * 104729) / 7 % 3 == 0 { 1 } else { -1 }); l.len()";
         assert_eq!(run.text(script), "500");
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_function_ends_sort_and_leaves_the_list() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(
             run.text(
                 "let l = [2, 1]; try { l.sort(|a, b| throw \"no\"); } catch (e) { l.push(e); } l"

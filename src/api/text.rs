@@ -187,16 +187,16 @@ mod functions {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Fixture;
+    use super::super::harness::Harness;
 
     #[test]
     fn every_example_runs() {
-        Fixture::examples(super::register);
+        Harness::examples(super::register);
     }
 
     #[test]
     fn strings_are_cut_and_read() {
-        let run = Fixture::new();
+        let run = Harness::new();
         for (script, expected) in [
             (r#""a\r\nb\n\nc".lines()"#, r#"["a", "b", "", "c"]"#),
             (r#""".lines()"#, "[]"),
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_is_repeated_shortly() {
-        let run = Fixture::new();
+        let run = Harness::new();
         assert_eq!(run.fails(r#""5 apples".int()"#).message, "\"5 apples\" is not an integer");
         assert_eq!(
             run.fails(r#""{".json()"#).message,

@@ -352,6 +352,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn a_line_that_is_no_pattern_is_named_with_its_reason() {
         for (line, reason) in [
             ("!", "needs a pattern"),

@@ -444,6 +444,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn nesting_without_end_is_refused_before_the_stack_is() {
         let text = format!("{}{}", "${A:-".repeat(100_000), "}".repeat(100_000));
         assert_eq!(

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::run::{Extensions, Outcome, Runbook, Script, on_script_thread};
 use super::standard_library::Modules;
-use crate::api::context::ProjectSettings;
-use crate::api::fixture::Fixture;
+use crate::api::harness::Harness;
 use crate::model::diagnostic::{Diagnostic, SourceSpan};
 use crate::value::text::plain;
 
-/// Scripts in `/work/scripts`, with spc started in `/work`.
+/// Scripts in `/project/scripts`, with spc started in `/project`.
 pub(super) struct Scripts {
-    pub run: Fixture,
+    pub run: Harness,
     pub standard: Modules,
 }
 
@@ -22,13 +21,11 @@ impl Scripts {
     }
 
     pub(super) fn with_words(files: &[(&str, &str)], words: &[&str]) -> Self {
-        let project = ProjectSettings {
-            scripts: Some(PathBuf::from("/work/scripts")),
-            ..ProjectSettings::default()
-        };
-        let run = Fixture::made(1, project, words);
+        let scripts = Some(PathBuf::from("/project/scripts"));
+        let run = Harness::with(|host| host, "", |run| run.project.scripts = scripts);
+        let run = run.called_with(words);
         for (name, text) in files {
-            run.host.add_file(format!("/work/scripts/{name}"), (*text).to_owned());
+            run.host.add_file(format!("/project/scripts/{name}"), (*text).to_owned());
         }
         Self { run, standard: &[] }
     }

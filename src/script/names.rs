@@ -317,11 +317,11 @@ fn without_mark(line: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::fixture::Fixture;
+    use crate::api::harness::Harness;
 
     fn names() -> Names {
         let mut engine = Engine::new();
-        crate::api::register(&mut engine, &Fixture::new().context);
+        crate::api::register(&mut engine, &Harness::new().context);
         Names::all(&engine)
     }
 

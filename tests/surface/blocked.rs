@@ -112,6 +112,7 @@ fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_second_signal_leaves_at_once_though_nobody_reads() {
     for (first, second) in [
         (Signal::INT, Signal::INT),
@@ -142,6 +143,7 @@ fn still_running(mut run: RunningSpc, time: Duration, signal: Signal) -> Running
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let pipe = FullPipe::new();
@@ -177,6 +179,7 @@ fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_terminal_that_was_stopped_holds_up_no_signal() {
     for signal in [Signal::TERM, Signal::HUP] {
         let run = Spc::new().env("TERM", "xterm").file("spc.toml", "").at_terminal();

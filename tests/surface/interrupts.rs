@@ -107,6 +107,7 @@ fn an_interrupt_of_the_scripts_own_is_one_too() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_second_hang_up_is_the_first_ones_echo() {
     let (engine, asked, _answer) = Answer::never_to("POST /networks/create");
     let mut run = Spc::new().engine(engine).runbook("network(\"front\").create();").start();

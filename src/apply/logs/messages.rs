@@ -258,6 +258,7 @@ mod tests {
     }
 
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn a_terminals_log_is_cut_into_the_same_lines_however_its_bytes_come() {
         let bytes = log("\r\n").concat();
         for size in [1, 7, 31, 1000, LOG_PART, 100_000] {

@@ -42,6 +42,7 @@ const WARNING: &str = "The engine's disk is full, there is no space for the proj
                        change \"shop\" meanwhile";
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn what_makes_space_goes_on_without_the_lock() {
     for work in MAKING_SPACE {
         // With the lock's image, and without it, so that it has to be created first.

@@ -234,6 +234,7 @@ fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_o
 type Verb<'a> = &'a dyn Fn(&Machine) -> Result<(), Failure>;
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
     let web = BTreeSet::from(["web".to_owned()]);
     let lifecycle = |machine: &Machine, verb| {
@@ -460,6 +461,7 @@ fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it()
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn of_what_is_started_at_once_on_one_volume_one_writes() {
     let description = json!({
         "services": {"tool": {"image": "tool:1", "volumes": ["cache:/cache"]}},

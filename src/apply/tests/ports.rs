@@ -18,6 +18,7 @@ fn web(ports: &[&str]) -> Value {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_port_that_a_process_has_is_refused_before_anything_is_touched() {
     for (address, protocol, wanted, shown) in [
         ("0.0.0.0", "tcp", "8000:8000", "8000"),

@@ -159,6 +159,7 @@ fn tmpfs(options: Value) -> Value {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_container_is_not_replaced_by_one_that_is_described_in_other_words() {
     for spellings in same() {
         // Each of them existed once, and is written once.

@@ -282,6 +282,7 @@ fn one_database(machine: &Machine) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn one_database_runs_after_adopting_what_a_killed_compose_left() {
     let all = [
         LeftoverState::Absent,

@@ -152,6 +152,7 @@ impl Drop for StopOnDrop<'_> {
 const SWAPPERS: [fn(&RaceFixture); 2] = [RaceFixture::swap_folder, RaceFixture::swap_file];
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn nothing_outside_is_read_while_a_path_is_swapped() {
     for swap in SWAPPERS {
         RaceFixture::new().run(swap, |race| {
@@ -236,6 +237,7 @@ fn a_stream_is_written_only_where_it_was_begun() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_race_meets_both_states_of_what_is_swapped() {
     let (done, refused) =
         RaceFixture::new().run(RaceFixture::swap_folder, |race| race.read("data/file").map(drop));

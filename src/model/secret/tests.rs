@@ -232,6 +232,7 @@ fn a_value_is_hidden_in_each_spelling_of_the_table() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn runs_of_characters_that_escape_themselves_are_hidden_however_long() {
     for run in ["\\", "\"", "'", "%", "&", "=", "\\\"", "'\\", "\"'"] {
         for count in [2, 3, 4, 7, 8, 9, 17, 50] {
@@ -434,6 +435,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn many_marks_of_cuts_are_read_in_linear_time() {
     // At each mark, only the text since the mark before it is searched.
     let secrets = hiding(&"ab".repeat(50));
@@ -444,6 +446,7 @@ fn many_marks_of_cuts_are_read_in_linear_time() {
 
 proptest! {
     #[test]
+    #[ignore = "slow: `make test` runs it"]
     fn random_values_are_hidden_in_each_spelling(
         value in prop_oneof!["[ -~äöüß€😀]{3,64}", "[a\\\\\"'%&/0]{3,40}"],
         before in "[a-z ]{0,20}",

@@ -27,11 +27,11 @@ fn nothing_outside_of_the_scripts_is_imported() {
             ("in/here.rhai", ""),
         ]);
         let host = &scripts.run.host;
-        host.add_file("/work/secret.rhai", "");
+        host.add_file("/project/secret.rhai", "");
         host.add_file("/etc/other.rhai", "");
-        host.add_symlink("/work/scripts/out.rhai", "../secret.rhai");
-        host.add_symlink("/work/scripts/etc", "/etc");
-        host.add_symlink("/work/scripts/fine.rhai", "in/here.rhai");
+        host.add_symlink("/project/scripts/out.rhai", "../secret.rhai");
+        host.add_symlink("/project/scripts/etc", "/etc");
+        host.add_symlink("/project/scripts/fine.rhai", "in/here.rhai");
         scripts
     };
     for path in ["../secret", "in/../../secret", "out", "etc/other"] {

@@ -31,6 +31,7 @@ fn deep_recursion_is_an_error() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn recursion_through_the_deepest_expressions_is_an_error() {
     let wraps = [
         ("(1 + ", ")"),
@@ -140,7 +141,7 @@ proptest::proptest! {
 
     #[test]
     fn any_text_compiles_or_is_refused(words in proptest::collection::vec(proptest::sample::select(WORDS), 0..40)) {
-        let run = crate::api::fixture::Fixture::new();
+        let run = crate::api::harness::Harness::new();
         let runbook = Runbook::Text { path: "x.rhai".into(), text: words.join(" ") };
         let _ = on_script_thread(&run.context, || Script::open(run.context.clone(), &runbook).map(|_| ()));
     }
@@ -230,7 +231,7 @@ fn on_a_real_conductor_an_interrupt_ends_endless_loops_side_by_side() {
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-    let run = crate::api::fixture::Fixture::new();
+    let run = crate::api::harness::Harness::new();
     let cancel = CancellationToken::new();
     let no_engine =
         || -> futures::future::BoxFuture<'static, Result<Arc<dyn Engine>, EngineError>> {

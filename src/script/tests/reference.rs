@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::super::fixture::Scripts;
 use super::super::run::Outcome;
 use super::super::standard_library::EMBEDDED;
-use crate::api::context::ProjectSettings;
-use crate::api::fixture::Fixture;
+use crate::api::context::{ProjectSettings, RunContext};
+use crate::api::harness::Harness;
 use crate::api::stack::Stack;
 use crate::model::spec::{Project, Service};
 use similar_asserts::assert_eq;
@@ -23,18 +23,23 @@ import \"stack\" as app;
 fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
     let environment =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let directory = PathBuf::from("/work/examples/spc");
-    let scripts = Some(PathBuf::from("/work/scripts"));
-    let run = Fixture::made(
-        1,
-        ProjectSettings { directory, environment, scripts, ..ProjectSettings::default() },
-        &[],
+    let directory = PathBuf::from("/project/examples/spc");
+    let scripts = Some(PathBuf::from("/project/scripts"));
+    let run = Harness::with(
+        |host| host,
+        "",
+        |run| {
+            let project =
+                ProjectSettings { directory, environment, scripts, ..ProjectSettings::default() };
+            let (host, executor) = (run.host.clone(), run.executor.clone());
+            *run = RunContext::new(host, executor, run.events.clone(), project);
+        },
     );
     for (path, text) in [
-        ("/work/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai")),
-        ("/work/scripts/main.rhai", RUNBOOK),
+        ("/project/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai")),
+        ("/project/scripts/main.rhai", RUNBOOK),
         (
-            "/work/examples/spc/docker-compose.yml",
+            "/project/examples/spc/docker-compose.yml",
             include_str!("../../../examples/spc/docker-compose.yml"),
         ),
     ] {
@@ -45,7 +50,7 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
         scripts.outcome("main.rhai").unwrap_or_else(|diagnostic| panic!("{diagnostic:?}"));
     let Outcome::Value(value) = outcome else { panic!("{outcome:?}") };
     let stacks: Vec<Stack> = value.into_typed_array().unwrap();
-    assert_eq!(scripts.run.seen.events(), [], "nothing is worth a warning");
+    assert_eq!(scripts.run.events(), [], "nothing is worth a warning");
     [0, 1].map(|index| stacks[index].described().unwrap().clone())
 }
 

@@ -24,9 +24,9 @@ fn a_file_of_any_editor_is_read() {
 fn what_is_no_runbook_is_named_with_the_cause() {
     let scripts = Scripts::new(&[("up.rhai", ""), ("down.rhai", ""), ("lib/x.rhai", "")]);
     let host = &scripts.run.host;
-    host.add_file("/work/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe4\";"[..]);
-    host.add_file("/work/scripts/closed.rhai", "");
-    host.set_mode("/work/scripts/closed.rhai", 0);
+    host.add_file("/project/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe4\";"[..]);
+    host.add_file("/project/scripts/closed.rhai", "");
+    host.set_mode("/project/scripts/closed.rhai", 0);
     assert_eq!(
         failed(&scripts, "upp.rhai"),
         "usage: There is no runbook \"scripts/upp.rhai\"\nhint: did you mean \"scripts/up.rhai\"?"
@@ -50,7 +50,7 @@ fn what_is_no_runbook_is_named_with_the_cause() {
     );
     assert_eq!(
         failed(&scripts, "closed.rhai"),
-        "usage: Could not read \"/work/scripts/closed.rhai\": permission denied"
+        "usage: Could not read \"/project/scripts/closed.rhai\": permission denied"
     );
 }
 
@@ -119,13 +119,8 @@ fn print_and_debug_are_events() {
     let scripts =
         Scripts::new(&[("main.rhai", "print(#{ a: [duration(\"90s\")] });\ndebug(\"x\");")]);
     scripts.value();
-    let events: Vec<String> = scripts
-        .run
-        .seen
-        .events()
-        .iter()
-        .map(|event| serde_json::to_string(event).unwrap())
-        .collect();
+    let events: Vec<String> =
+        scripts.run.events().iter().map(|event| serde_json::to_string(event).unwrap()).collect();
     let expected = [
         r##"{"event":"print","text":"#{\"a\": [1m30s]}"}"##,
         r#"{"event":"log","level":"debug","text":"scripts/main.rhai:2: \"x\""}"#,

@@ -119,6 +119,7 @@ fn db_init_arrives_wherever_it_was_killed() {
 
 /// The one that `make check` also runs.
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn stop_arrives_when_it_was_killed_anywhere() {
     arrives(&running(), "scripts/stop.rhai", &[]);
 }

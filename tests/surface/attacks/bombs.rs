@@ -66,6 +66,7 @@ fn calls_expressions_and_data_have_a_depth() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn what_is_read_at_once_has_a_size() {
     for call in [
         "fs::read(\"img\")",
@@ -94,6 +95,7 @@ fn tasks_have_a_number() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn whatever_never_ends_ends_with_ctrl_c() {
     for script in [
         "loop { }",

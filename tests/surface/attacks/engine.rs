@@ -46,6 +46,7 @@ fn is_refused(ended: &SpcOutput, reason: &str) {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn no_request_reaches_the_engine_under_any_name_of_this_machine() {
     let (engine, asked) = engine();
     let port = engine.port();

@@ -16,6 +16,7 @@ fn project() -> Spc {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn none_comes_from_outside_of_the_project() {
     for path in [
         "../../secret",

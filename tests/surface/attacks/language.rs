@@ -43,6 +43,7 @@ fn a_function_by_its_name_is_held_to_the_policy_too() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn no_function_of_spc_is_defined_again() {
     for definition in [
         "fn stack(name, description) { 1 }",

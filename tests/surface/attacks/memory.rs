@@ -163,6 +163,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
     let engine = |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
@@ -222,6 +223,7 @@ fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
+#[ignore = "slow: `make test` runs it"]
 fn an_image_with_millions_of_labels_is_refused() {
     let engine = |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
