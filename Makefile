@@ -1,11 +1,12 @@
 # One command each; `make` alone lists them. CI runs the same ones.
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help machine up down check test test-engines lint engine testbed release rust quick unit pytest vitest
+.PHONY: help machine up down pictures check test test-engines lint engine testbed release rust quick unit pytest vitest
 
 SPC = target/release/spc
 BACKEND = examples/spc/backend
 VENV = target/venv
+PICTURES = target/pictures
 FRONTEND = examples/spc/frontend
 NODE = target/node
 NODE_IMAGE = examples/spc/base/node/Dockerfile
@@ -29,6 +30,17 @@ up: engine release ## Bring up the reference stack, with everything that it need
 
 down: release ## Remove the stack of "make up"; its volumes stay
 	$(SPC) run scripts/down.rhai
+
+# It removes the reference stack and brings it up again. Its volumes stay.
+pictures: up $(PICTURES)/installed ## Record the pictures of the documentation from runs of the reference stack
+	$(SPC) run scripts/down.rhai
+	PATH="$$PWD/target/release:$$PATH" $(PICTURES)/bin/python tools/pictures.py docs/pictures/up.svg 110 \
+		"spc plan scripts/up.rhai" "spc run scripts/up.rhai"
+
+$(PICTURES)/installed: tools/pictures.txt
+	python3 -m venv --clear $(PICTURES)
+	$(PICTURES)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 check: rust quick ## Check formatting, clippy and the quick tests, without an engine
 
