@@ -1,11 +1,11 @@
-//! Builds, as far as any engine does them.
+//! Image builds: the behaviour that every engine shares.
 
 use futures::stream::TryStreamExt;
 use spc::engine::{BuildEvent, BuildRequest, EngineError, EngineErrorKind};
 
 use super::case::{Case, archive_of, stream_of};
 
-/// A build of `dockerfile`, without tags, beside a file `note`.
+/// A request to build `dockerfile` without tags. The build context also contains a file `note`.
 pub fn request(case: &Case<'_>, dockerfile: &str) -> BuildRequest {
     let context = archive_of(&[("Dockerfile", dockerfile.as_bytes()), ("note", b"a note\n")]);
     BuildRequest {
@@ -24,12 +24,12 @@ pub fn request(case: &Case<'_>, dockerfile: &str) -> BuildRequest {
     }
 }
 
-/// The events of a build to its end.
+/// Runs a build to its end. Returns its events.
 pub async fn built(case: &Case<'_>, request: BuildRequest) -> Result<Vec<BuildEvent>, EngineError> {
     case.engine.image_build(request).await?.try_collect().await
 }
 
-pub async fn a_build_ends_with_its_image_under_every_tag(case: &Case<'_>) {
+pub async fn a_build_tags_its_image_with_every_tag(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
     let tags = vec![case.image_name("one"), case.image_name("two")];
     let mut labels: std::collections::BTreeMap<_, _> = case.labels().into_iter().collect();
@@ -49,7 +49,7 @@ pub async fn a_build_ends_with_its_image_under_every_tag(case: &Case<'_>) {
     }
 }
 
-pub async fn the_same_build_gives_the_same_image(case: &Case<'_>) {
+pub async fn repeating_a_build_gives_the_same_image(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
     let build = || async {
         let request =
@@ -59,7 +59,7 @@ pub async fn the_same_build_gives_the_same_image(case: &Case<'_>) {
     assert_eq!(build().await, build().await);
 }
 
-pub async fn a_build_without_its_dockerfile_or_target_fails(case: &Case<'_>) {
+pub async fn a_build_with_a_missing_dockerfile_or_target_fails(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\n", case.fixture.image);
     let missing =
         BuildRequest { dockerfile: "none/Dockerfile".into(), ..request(case, &dockerfile) };
@@ -77,7 +77,7 @@ pub async fn a_build_without_its_dockerfile_or_target_fails(case: &Case<'_>) {
     assert!(case.engine.image_inspect(&case.image_name("one")).await.unwrap_err().is_not_found());
 }
 
-pub async fn a_name_is_the_image_s_that_was_built_last(case: &Case<'_>) {
+pub async fn a_tag_moves_to_the_image_that_was_built_last(case: &Case<'_>) {
     let mut ids = Vec::new();
     for note in ["first", "second"] {
         let dockerfile = format!("FROM {}\nENV NOTE={note}\n", case.fixture.image);
@@ -98,7 +98,7 @@ pub async fn a_name_is_the_image_s_that_was_built_last(case: &Case<'_>) {
     );
 }
 
-pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case: &Case<'_>) {
+pub async fn build_labels_override_labels_of_the_dockerfile_and_the_base_image(case: &Case<'_>) {
     let base =
         format!("FROM {}\nLABEL of=base kept=base\nONBUILD LABEL by=trigger\n", case.fixture.image);
     let tags = |tag: &str| vec![case.image_name(tag)];
@@ -126,7 +126,7 @@ pub async fn the_labels_of_a_build_go_over_those_of_its_dockerfile_and_base(case
     assert_eq!(found["kept"], "base");
 }
 
-/// A build with a secret `key`, of which nothing is taken from a cache.
+/// A request for an uncached build with a secret `key`.
 fn with_key(case: &Case<'_>, run: &str) -> BuildRequest {
     let secrets = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
     BuildRequest {
@@ -136,7 +136,7 @@ fn with_key(case: &Case<'_>, run: &str) -> BuildRequest {
     }
 }
 
-pub async fn a_step_fails_without_the_secret_that_it_requires(case: &Case<'_>) {
+pub async fn a_build_step_fails_without_a_required_secret(case: &Case<'_>) {
     for mount in ["id=other,required=true", "source=other,required", "target=/a/other,required=1"] {
         let error = built(case, with_key(case, &format!("--mount=type=secret,{mount} true")))
             .await
@@ -159,7 +159,7 @@ pub async fn a_step_fails_without_the_secret_that_it_requires(case: &Case<'_>) {
     }
 }
 
-pub async fn a_mount_that_no_builder_takes_fails_the_build(case: &Case<'_>) {
+pub async fn a_build_with_an_invalid_mount_fails(case: &Case<'_>) {
     for (mount, words) in [
         ("type=secret", "invalid secret mount"),
         ("type=secret,id=key,src=y", "both source and id can't be set"),
@@ -177,7 +177,7 @@ pub async fn a_mount_that_no_builder_takes_fails_the_build(case: &Case<'_>) {
     }
 }
 
-pub async fn an_unread_secret_changes_no_image(case: &Case<'_>) {
+pub async fn an_unused_build_secret_does_not_change_the_image(case: &Case<'_>) {
     let dockerfile = format!("FROM {}\nCOPY note /note\n", case.fixture.image);
     let image = async |secrets| {
         built(case, BuildRequest { secrets, ..request(case, &dockerfile) }).await.unwrap().pop()

@@ -1,4 +1,4 @@
-//! What a case works with: an engine, an image, names that are its own, and the clean-up.
+//! The context of a conformance case: an engine, an image, unique names, and cleanup.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,18 @@ use spc::engine::{
     OutputStream, StopRequest, label_filter,
 };
 
-/// Marks whatever a case makes, with the case's name.
+/// The label of every object that a case creates. Its value is the case's name.
 const LABEL: &str = "dev.spc.conformance";
 
-/// What the engine's owner provides.
+/// The images that each engine under test provides.
 pub struct Fixture {
-    /// An image that runs [`super::commands`].
+    /// An image that can run [`super::commands`].
     pub image: String,
-    /// An image of a registry that nobody can reach.
+    /// An image in a registry that is unreachable.
     pub unreachable: String,
 }
 
-/// One case on one engine.
+/// One conformance case on one engine.
 pub struct Case<'a> {
     pub engine: &'a dyn Engine,
     pub fixture: &'a Fixture,
@@ -29,14 +29,14 @@ pub struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Makes the case, after removing what an earlier run of it left.
+    /// Creates the case. First removes objects that an earlier run left behind.
     pub async fn new(engine: &'a dyn Engine, fixture: &'a Fixture, name: &str) -> Self {
         let case = Self { engine, fixture, name: format!("spc-{}", name.replace('_', "-")) };
         case.clean().await;
         case
     }
 
-    /// The same case over another handle to its engine.
+    /// The same case with another connection to its engine.
     pub fn at<'b>(&self, engine: &'b dyn Engine) -> Case<'b>
     where
         'a: 'b,
@@ -44,7 +44,7 @@ impl<'a> Case<'a> {
         Case { engine, fixture: self.fixture, name: self.name.clone() }
     }
 
-    /// Removes everything that the case made.
+    /// Removes everything that the case created.
     pub async fn clean(&self) {
         let filter = label_filter(LABEL, &self.name);
         for container in self.engine.container_list(true, &filter).await.unwrap() {
@@ -57,8 +57,8 @@ impl<'a> Case<'a> {
             gone(self.engine.volume_remove(&volume.name, true).await);
         }
         for image in self.engine.image_list(&filter).await.unwrap() {
-            // An image that two names lead to can't be removed by its id, and one without a name by
-            // nothing else.
+            // An image with two names can't be removed by its id. An image without a name can be
+            // removed only by its id.
             let mut names: Vec<_> =
                 image.repo_tags.into_iter().filter(|tag| tag != "<none>:<none>").collect();
             names.push(image.id);
@@ -78,7 +78,7 @@ impl<'a> Case<'a> {
         format!("{}:{tag}", self.name)
     }
 
-    /// The label that clean-up goes by.
+    /// The label that cleanup filters by.
     pub fn labels(&self) -> HashMap<String, String> {
         HashMap::from([(LABEL.to_owned(), self.name.clone())])
     }
@@ -88,12 +88,12 @@ impl<'a> Case<'a> {
         format!("LABEL {LABEL}={}", self.name)
     }
 
-    /// The filter that finds what the case made.
+    /// The filter that finds the objects of the case.
     pub fn filter(&self) -> spc::engine::Filters {
         label_filter(LABEL, &self.name)
     }
 
-    /// A container of the fixture's image that runs `command`.
+    /// The configuration of a container that runs `command` in the fixture's image.
     pub fn body(&self, command: &[&str]) -> models::ContainerCreateBody {
         models::ContainerCreateBody {
             image: Some(self.fixture.image.clone()),
@@ -103,21 +103,21 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Creates a container under a name of the case, which it gives.
+    /// Creates a container. Returns its name.
     pub async fn created(&self, noun: &str, body: models::ContainerCreateBody) -> String {
         let name = self.name(noun);
         self.engine.container_create(&name, None, body).await.unwrap();
         name
     }
 
-    /// Creates and starts a container that runs `command`; its name.
+    /// Creates and starts a container that runs `command`. Returns its name.
     pub async fn started(&self, noun: &str, command: &[&str]) -> String {
         let name = self.created(noun, self.body(command)).await;
         assert!(self.engine.container_start(&name).await.unwrap());
         name
     }
 
-    /// What an inspection says of the state.
+    /// The container's state, from an inspection.
     pub async fn state(&self, container: &str) -> models::ContainerState {
         self.engine.container_inspect(container).await.unwrap().state.unwrap()
     }
@@ -126,14 +126,14 @@ impl<'a> Case<'a> {
         self.state(container).await.running == Some(true)
     }
 
-    /// Runs `command` in `container`; its exit code and outputs.
+    /// Runs `command` in `container`. Returns its exit code and output.
     pub async fn exec(&self, container: &str, command: &[&str]) -> Outcome {
         let request = ExecRequest { command: owned(command), ..Default::default() };
         let session = self.engine.exec_start(container, &request).await.unwrap();
         self.outcome(session).await
     }
 
-    /// Reads a session to its end.
+    /// Reads an exec session to its end.
     pub async fn outcome(&self, session: ExecSession) -> Outcome {
         let (stdout, stderr) = collect(session.output).await;
         let state = self.engine.exec_inspect(&session.id).await.unwrap();
@@ -142,7 +142,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// How an exec ended.
+/// The result of an exec.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub code: i64,
@@ -150,7 +150,7 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// Stops at once.
+/// Stops without a grace period.
 pub fn at_once() -> StopRequest {
     StopRequest { grace: Some(std::time::Duration::ZERO), signal: None }
 }
@@ -159,7 +159,7 @@ pub fn owned(command: &[&str]) -> Vec<String> {
     command.iter().map(|&word| word.to_owned()).collect()
 }
 
-/// Both outputs, whole.
+/// Reads both outputs to their end. Returns standard output and standard error.
 pub async fn collect(output: OutputStream) -> (String, String) {
     let chunks: Vec<OutputChunk> = output.try_collect().await.unwrap();
     let of = |kind| {
@@ -173,12 +173,12 @@ pub async fn collect(output: OutputStream) -> (String, String) {
     (of(OutputKind::Stdout), of(OutputKind::Stderr))
 }
 
-/// An archive of one file.
+/// A tar archive of one file.
 pub fn archive(name: &str, content: &[u8]) -> Bytes {
     archive_of(&[(name, content)])
 }
 
-/// An archive of files.
+/// A tar archive of several files.
 pub fn archive_of(files: &[(&str, &[u8])]) -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, content) in files {
@@ -195,7 +195,7 @@ pub fn stream_of(bytes: Bytes) -> BoxStream<'static, std::io::Result<Bytes>> {
     futures::stream::iter([Ok(bytes)]).boxed()
 }
 
-/// The error's case; `what` must have failed.
+/// The kind of the error in `what`. Panics if `what` is no error.
 #[track_caller]
 pub fn kind<T>(what: Result<T, EngineError>) -> EngineErrorKind {
     match what {
@@ -210,7 +210,7 @@ pub fn kind<T>(what: Result<T, EngineError>) -> EngineErrorKind {
     }
 }
 
-/// Asserts a removal, or that it was gone already.
+/// Asserts that the object was removed, now or earlier.
 #[track_caller]
 fn gone(removed: Result<(), EngineError>) {
     if let Err(error) = removed {

@@ -1,4 +1,4 @@
-//! Containers: their life and what the list says of it.
+//! Containers: lifecycle and listing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use spc::engine::{EngineErrorKind as Kind, ExecRequest, LogsRequest, StopRequest
 use super::case::{Case, at_once, kind, owned};
 use super::commands::{DEAF, FAIL, HEALTHY, MISSING, SERVE, SUCCEED};
 
-pub async fn a_container_is_created_started_and_stopped_once(case: &Case<'_>) {
+pub async fn a_container_is_created_started_and_stopped(case: &Case<'_>) {
     let name = case.name("one");
     let created = case.engine.container_create(&name, None, case.body(SERVE)).await.unwrap();
     let inspected = case.engine.container_inspect(&name).await.unwrap();
@@ -46,7 +46,7 @@ pub async fn a_container_is_created_started_and_stopped_once(case: &Case<'_>) {
     assert_eq!(kind(case.engine.container_inspect(&name).await), Kind::NotFound);
 }
 
-pub async fn a_container_without_its_image_is_not_created(case: &Case<'_>) {
+pub async fn a_container_of_a_missing_image_is_not_created(case: &Case<'_>) {
     let body =
         models::ContainerCreateBody { image: Some("spc-none/such:1".into()), ..case.body(SERVE) };
     assert_eq!(
@@ -55,7 +55,7 @@ pub async fn a_container_without_its_image_is_not_created(case: &Case<'_>) {
     );
 }
 
-pub async fn a_taken_name_is_a_conflict(case: &Case<'_>) {
+pub async fn creating_a_container_with_a_used_name_is_a_conflict(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
     assert_eq!(
         kind(case.engine.container_create(&name, None, case.body(SERVE)).await),
@@ -63,7 +63,7 @@ pub async fn a_taken_name_is_a_conflict(case: &Case<'_>) {
     );
 }
 
-pub async fn a_container_is_renamed_unless_the_name_is_taken(case: &Case<'_>) {
+pub async fn a_container_is_renamed_unless_the_name_is_in_use(case: &Case<'_>) {
     let (old, new, other) = (
         case.started("old", SERVE).await,
         case.name("new"),
@@ -75,7 +75,7 @@ pub async fn a_container_is_renamed_unless_the_name_is_taken(case: &Case<'_>) {
     assert_eq!(kind(case.engine.container_rename(&new, &other).await), Kind::Conflict);
 }
 
-pub async fn a_restart_policy_is_changed_while_it_runs_and_while_it_does_not(case: &Case<'_>) {
+pub async fn the_restart_policy_of_a_running_or_stopped_container_can_change(case: &Case<'_>) {
     use models::RestartPolicyNameEnum as Policy;
     let name = case.started("one", SERVE).await;
     for policy in [Policy::ALWAYS, Policy::UNLESS_STOPPED] {
@@ -88,7 +88,7 @@ pub async fn a_restart_policy_is_changed_while_it_runs_and_while_it_does_not(cas
     assert!(case.engine.container_start(&name).await.unwrap());
 }
 
-pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
+pub async fn every_call_reports_an_unknown_container_as_not_found(case: &Case<'_>) {
     let (engine, name) = (case.engine, case.name("none"));
     assert_eq!(kind(engine.container_inspect(&name).await), Kind::NotFound);
     assert_eq!(kind(engine.container_start(&name).await), Kind::NotFound);
@@ -110,7 +110,7 @@ pub async fn an_unknown_container_is_not_found_by_any_call(case: &Case<'_>) {
     assert_eq!(kind(engine.exec_start(&name, &request).await), Kind::NotFound);
 }
 
-pub async fn a_name_that_is_no_name_is_not_found(case: &Case<'_>) {
+pub async fn an_invalid_container_name_is_not_found(case: &Case<'_>) {
     for name in ["", "..", "no such name", "a?all=1", "a#b"] {
         assert_eq!(kind(case.engine.container_inspect(name).await), Kind::NotFound, "{name}");
         assert_eq!(
@@ -121,7 +121,7 @@ pub async fn a_name_that_is_no_name_is_not_found(case: &Case<'_>) {
     }
 }
 
-pub async fn waiting_gives_the_exit_code(case: &Case<'_>) {
+pub async fn waiting_for_a_container_returns_its_exit_code(case: &Case<'_>) {
     let failed = case.started("failed", FAIL).await;
     assert_eq!(case.engine.container_wait(&failed).await, Ok(3));
     assert_eq!(case.engine.container_wait(&failed).await, Ok(3), "it has ended already");
@@ -129,21 +129,21 @@ pub async fn waiting_gives_the_exit_code(case: &Case<'_>) {
     assert_eq!(case.engine.container_wait(&succeeded).await, Ok(0));
 }
 
-pub async fn killing_ends_a_container_with_128_and_the_signal(case: &Case<'_>) {
+pub async fn a_killed_container_exits_with_128_plus_the_signal(case: &Case<'_>) {
     let name = case.started("one", DEAF).await;
     case.engine.container_kill(&name, "KILL").await.unwrap();
     assert_eq!(case.engine.container_wait(&name).await, Ok(137));
     assert_eq!(kind(case.engine.container_kill(&name, "KILL").await), Kind::Conflict);
 }
 
-pub async fn a_deaf_container_is_killed_after_its_grace(case: &Case<'_>) {
+pub async fn a_container_that_ignores_sigterm_is_killed_after_its_grace_period(case: &Case<'_>) {
     let name = case.started("one", DEAF).await;
     let request = StopRequest { grace: Some(Duration::from_secs(1)), signal: None };
     assert!(case.engine.container_stop(&name, &request).await.unwrap());
     assert_eq!(case.state(&name).await.exit_code, Some(137));
 }
 
-pub async fn restarting_runs_a_container_again(case: &Case<'_>) {
+pub async fn a_restarted_container_runs_again(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     case.engine.container_restart(&name, &StopRequest::default()).await.unwrap();
     assert!(case.is_running(&name).await);
@@ -152,7 +152,7 @@ pub async fn restarting_runs_a_container_again(case: &Case<'_>) {
     assert!(case.is_running(&name).await, "one that does not run is started");
 }
 
-pub async fn a_running_container_is_removed_only_by_force(case: &Case<'_>) {
+pub async fn removing_a_running_container_needs_force(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     assert_eq!(kind(case.engine.container_remove(&name, false, false).await), Kind::Conflict);
     assert!(case.is_running(&name).await);
@@ -162,7 +162,7 @@ pub async fn a_running_container_is_removed_only_by_force(case: &Case<'_>) {
     assert_eq!(case.engine.container_list(true, &case.filter()).await.unwrap(), []);
 }
 
-pub async fn anonymous_volumes_go_with_their_container_if_asked(case: &Case<'_>) {
+pub async fn anonymous_volumes_are_removed_with_their_container_on_request(case: &Case<'_>) {
     for volumes in [true, false] {
         let body =
             models::ContainerCreateBody { volumes: Some(vec!["/data".into()]), ..case.body(SERVE) };
@@ -178,7 +178,7 @@ pub async fn anonymous_volumes_go_with_their_container_if_asked(case: &Case<'_>)
     }
 }
 
-pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
+pub async fn the_container_list_contains_state_and_exit_code(case: &Case<'_>) {
     let (running, failed) =
         (case.started("running", SERVE).await, case.started("failed", FAIL).await);
     let created = case.created("created", case.body(SERVE)).await;
@@ -218,9 +218,7 @@ pub async fn the_list_tells_state_and_exit_code(case: &Case<'_>) {
     assert_eq!(other, []);
 }
 
-pub async fn values_of_another_form_than_the_engines_are_refused_when_a_container_is_made(
-    case: &Case<'_>,
-) {
+pub async fn creating_a_container_with_invalid_values_fails(case: &Case<'_>) {
     let logging = |driver: &str, option: &str| {
         let config = HashMap::from([(option.to_owned(), "1m".to_owned())]);
         let log_config =
@@ -274,7 +272,7 @@ pub async fn values_of_another_form_than_the_engines_are_refused_when_a_containe
     }
 }
 
-pub async fn a_command_that_does_not_exist_fails_at_start(case: &Case<'_>) {
+pub async fn a_container_with_a_missing_command_fails_to_start(case: &Case<'_>) {
     let name = case.created("one", case.body(MISSING)).await;
     let error = case.engine.container_start(&name).await.unwrap_err();
     assert_eq!(error.kind, Kind::Invalid);
@@ -282,7 +280,7 @@ pub async fn a_command_that_does_not_exist_fails_at_start(case: &Case<'_>) {
     assert!(!case.is_running(&name).await);
 }
 
-pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
+pub async fn a_container_with_an_allocated_host_port_fails_to_start(case: &Case<'_>) {
     let publish = || {
         let binding = models::PortBinding {
             host_ip: Some("127.0.0.1".into()),
@@ -317,7 +315,8 @@ pub async fn a_host_port_is_refused_at_start_if_it_is_taken(case: &Case<'_>) {
     assert_eq!(ports["80/tcp"].as_ref().unwrap()[0].host_port.as_deref(), Some("42131"));
 }
 
-/// One container on `first`, and whether another one starts on `second`.
+/// Starts a container that publishes a port on `first`. Returns whether another container can
+/// publish the same port on `second`.
 async fn start_on(case: &Case<'_>, (first, second): (&str, &str), protocol: &str) -> bool {
     let publish = |address: &str| {
         let binding =
@@ -351,7 +350,7 @@ async fn start_on(case: &Case<'_>, (first, second): (&str, &str), protocol: &str
     started
 }
 
-pub async fn a_host_port_is_taken_for_the_addresses_that_it_is_published_on(case: &Case<'_>) {
+pub async fn a_published_port_is_allocated_only_on_its_host_address(case: &Case<'_>) {
     for (first, second, both) in [
         ("127.0.0.1", "", false),
         ("", "127.0.0.1", false),
@@ -372,7 +371,7 @@ pub async fn a_host_port_is_taken_for_the_addresses_that_it_is_published_on(case
     assert!(!start_on(case, ("0.0.0.0", "127.0.0.1"), "udp").await);
 }
 
-pub async fn a_stopped_container_lets_go_of_its_host_port(case: &Case<'_>) {
+pub async fn a_stopped_container_releases_its_host_port(case: &Case<'_>) {
     let publish = || {
         let binding = models::PortBinding {
             host_ip: Some("127.0.0.1".into()),
@@ -412,7 +411,7 @@ pub async fn a_stopped_container_lets_go_of_its_host_port(case: &Case<'_>) {
     assert!(case.engine.container_start(&first).await.is_err());
 }
 
-pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
+pub async fn a_container_with_a_health_check_starts_with_health_starting(case: &Case<'_>) {
     let test = [&["CMD"], HEALTHY].concat();
     let check = models::HealthConfig {
         test: Some(owned(&test)),
@@ -444,7 +443,7 @@ pub async fn a_health_check_is_kept_and_starts_as_starting(case: &Case<'_>) {
     );
 }
 
-pub async fn a_failing_container_is_started_again_as_often_as_its_policy_says(case: &Case<'_>) {
+pub async fn a_failing_container_restarts_up_to_its_maximum_retry_count(case: &Case<'_>) {
     let policy = models::RestartPolicy {
         name: Some(models::RestartPolicyNameEnum::ON_FAILURE),
         maximum_retry_count: Some(1),
@@ -468,7 +467,7 @@ pub async fn a_failing_container_is_started_again_as_often_as_its_policy_says(ca
     );
 }
 
-pub async fn a_container_is_found_by_the_beginning_of_its_id(case: &Case<'_>) {
+pub async fn a_container_is_found_by_a_prefix_of_its_id(case: &Case<'_>) {
     let id =
         case.engine.container_create(&case.name("one"), None, case.body(SERVE)).await.unwrap().id;
     let found = case.engine.container_inspect(&id[..20]).await.unwrap();
@@ -480,7 +479,7 @@ pub async fn a_container_is_found_by_the_beginning_of_its_id(case: &Case<'_>) {
     assert_eq!(kind(case.engine.container_inspect(&id).await), Kind::NotFound);
 }
 
-pub async fn a_container_that_removes_itself_is_gone_after_its_end(case: &Case<'_>) {
+pub async fn an_auto_remove_container_is_gone_after_it_exits(case: &Case<'_>) {
     let host = models::HostConfig { auto_remove: Some(true), ..Default::default() };
     let name = case
         .created(

@@ -1,4 +1,4 @@
-//! The event stream, and what the engine says of itself.
+//! The event stream, and the engine's version and system information.
 
 use bollard::models::EventMessage;
 use futures::stream::{BoxStream, StreamExt};
@@ -9,7 +9,7 @@ use super::commands::{FAIL, SERVE, SUCCEED};
 
 type Events = BoxStream<'static, Result<EventMessage, EngineError>>;
 
-/// The case's own events of containers.
+/// Filters for events of the case's containers.
 fn filters(case: &Case<'_>) -> Filters {
     let mut filters = case.filter();
     filters.insert("type".into(), vec!["container".into()]);
@@ -24,7 +24,7 @@ async fn next_action(events: &mut Events) -> String {
     next(events).await.action.unwrap()
 }
 
-pub async fn the_engine_tells_its_version_and_its_time(case: &Case<'_>) {
+pub async fn the_engine_reports_its_version_and_time(case: &Case<'_>) {
     let version = case.engine.version().await.unwrap();
     assert_eq!(ApiVersion::parse(&version.api_version.unwrap()), Some(case.engine.api_version()));
     let time = case.engine.info().await.unwrap().system_time.unwrap();
@@ -32,8 +32,8 @@ pub async fn the_engine_tells_its_version_and_its_time(case: &Case<'_>) {
     assert!(case.engine.address().contains("://"));
 }
 
-pub async fn a_subscription_misses_nothing_and_tells_nothing_older(case: &Case<'_>) {
-    // Many times: what happens right after the call is what gets lost.
+pub async fn an_event_subscription_starts_exactly_when_its_call_returns(case: &Case<'_>) {
+    // Repeated, because a faulty subscription loses events only right after the call.
     for round in 0..20 {
         let name = case.created("one", case.body(SERVE)).await;
         let mut events = case.engine.events(&filters(case), None).await.unwrap();
@@ -46,7 +46,7 @@ pub async fn a_subscription_misses_nothing_and_tells_nothing_older(case: &Case<'
     }
 }
 
-pub async fn events_can_be_asked_for_since_a_time(case: &Case<'_>) {
+pub async fn a_subscription_since_a_time_includes_past_events(case: &Case<'_>) {
     let now = case.engine.info().await.unwrap().system_time.unwrap();
     let now = chrono::DateTime::parse_from_rfc3339(&now).unwrap().timestamp();
     let name = case.created("one", case.body(SERVE)).await;
@@ -75,7 +75,7 @@ pub async fn events_are_filtered_by_type_and_action(case: &Case<'_>) {
     assert_eq!(next_action(&mut events).await, "destroy");
 }
 
-pub async fn the_end_of_an_exec_and_of_a_container_is_reported(case: &Case<'_>) {
+pub async fn the_end_of_an_exec_and_of_a_container_is_an_event(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let mut events = case.engine.events(&filters(case), None).await.unwrap();
     case.exec(&name, FAIL).await;
@@ -100,7 +100,7 @@ pub async fn the_end_of_an_exec_and_of_a_container_is_reported(case: &Case<'_>) 
     );
 }
 
-pub async fn a_life_is_told_in_order(case: &Case<'_>) {
+pub async fn container_events_arrive_in_order(case: &Case<'_>) {
     let mut filters = filters(case);
     filters.insert(
         "event".into(),
@@ -114,7 +114,7 @@ pub async fn a_life_is_told_in_order(case: &Case<'_>) {
     case.engine.container_remove(&case.name("two"), true, true).await.unwrap();
     let mut reported: Vec<String> =
         events.take(8).map(|event| event.unwrap().action.unwrap()).collect().await;
-    // Newer engines say these two in either order.
+    // Newer engines report these two in either order.
     if case.engine.api_version() >= (ApiVersion { major: 1, minor: 44 }) {
         reported[3..5].sort();
     }

@@ -1,4 +1,4 @@
-//! Processes started in a running container.
+//! Exec: processes in running containers.
 
 use bytes::Bytes;
 use futures::stream::StreamExt;
@@ -12,11 +12,11 @@ fn request(command: &[&str]) -> ExecRequest {
     ExecRequest { command: owned(command), ..Default::default() }
 }
 
-pub async fn output_is_complete_and_the_exit_code_known_at_its_end(case: &Case<'_>) {
+pub async fn exec_output_is_complete_and_the_exit_code_known_when_it_ends(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let said = Outcome { code: 0, stdout: "one\ntwo\nthree\n".into(), stderr: "oops\n".into() };
     assert_eq!(case.exec(&name, SAY).await, said);
-    // Many times: the engine notes the exit a moment after it closes the output.
+    // Repeated, because the engine stores the exit code shortly after it closes the output.
     for _ in 0..20 {
         assert_eq!(
             case.exec(&name, FAIL).await,
@@ -25,7 +25,7 @@ pub async fn output_is_complete_and_the_exit_code_known_at_its_end(case: &Case<'
     }
 }
 
-pub async fn environment_user_and_folder_are_the_requests(case: &Case<'_>) {
+pub async fn an_exec_uses_the_requested_environment_user_and_directory(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let request = ExecRequest {
         environment: vec!["GREETING=good day".into()],
@@ -38,7 +38,7 @@ pub async fn environment_user_and_folder_are_the_requests(case: &Case<'_>) {
     assert_eq!(case.outcome(session).await.stdout, "good day\n/tmp\n1000\n");
 }
 
-pub async fn input_reaches_the_process_until_it_is_closed(case: &Case<'_>) {
+pub async fn exec_input_reaches_the_process_until_it_is_closed(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let mut session =
         case.engine.exec_start(&name, &ExecRequest { stdin: true, ..request(COPY) }).await.unwrap();
@@ -52,7 +52,7 @@ pub async fn input_reaches_the_process_until_it_is_closed(case: &Case<'_>) {
     );
 }
 
-pub async fn a_process_that_does_not_read_ends_all_the_same(case: &Case<'_>) {
+pub async fn an_exec_that_ignores_its_input_still_ends(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let session = case
         .engine
@@ -62,7 +62,7 @@ pub async fn a_process_that_does_not_read_ends_all_the_same(case: &Case<'_>) {
     assert_eq!(case.outcome(session).await.code, 0);
 }
 
-pub async fn a_terminal_has_one_raw_output(case: &Case<'_>) {
+pub async fn an_exec_with_a_terminal_has_one_raw_output(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let session =
         case.engine.exec_start(&name, &ExecRequest { tty: true, ..request(PROMPT) }).await.unwrap();
@@ -79,7 +79,7 @@ pub async fn a_command_that_does_not_exist_ends_with_126_or_127(case: &Case<'_>)
     assert!((outcome.stdout + outcome.stderr.as_str()).contains("no-such-command"));
 }
 
-pub async fn a_container_that_does_not_run_is_a_conflict(case: &Case<'_>) {
+pub async fn an_exec_in_a_stopped_container_is_a_conflict(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
     assert_eq!(kind(case.engine.exec_start(&name, &request(SUCCEED)).await), Kind::Conflict);
 }
@@ -88,7 +88,7 @@ pub async fn an_unknown_exec_is_not_found(case: &Case<'_>) {
     assert_eq!(kind(case.engine.exec_inspect("0123456789abcdef").await), Kind::NotFound);
 }
 
-pub async fn dropping_a_session_does_not_end_the_process(case: &Case<'_>) {
+pub async fn dropping_an_exec_session_does_not_end_the_process(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let mut session = case.engine.exec_start(&name, &request(ANNOUNCE)).await.unwrap();
     let first = session.output.next().await.unwrap().unwrap();
@@ -101,7 +101,7 @@ pub async fn dropping_a_session_does_not_end_the_process(case: &Case<'_>) {
     assert!(processes.iter().flatten().any(|cell| cell.contains("echo ready")), "{processes:?}");
 }
 
-/// Starts a command with a mark and waits until it runs; its id.
+/// Starts a command with a mark and waits until it runs. Returns the exec's id.
 async fn marked(
     case: &Case<'_>,
     container: &str,
@@ -119,7 +119,7 @@ async fn marked(
     session.id.clone()
 }
 
-/// Sends a signal to what has the mark; how many processes that were.
+/// Sends a signal to the processes with the mark. Returns the number of processes.
 async fn send(
     case: &Case<'_>,
     container: &str,
@@ -137,10 +137,10 @@ async fn send(
     String::from_utf8_lossy(&said).trim().parse().unwrap()
 }
 
-/// Waits until an exec has ended; its exit code.
+/// Waits until an exec has ended. Returns its exit code.
 async fn ended(case: &Case<'_>, container: &str, exec: &str) -> i64 {
     for _ in 0..500 {
-        // A command takes its time, on both engines: nothing here may sleep.
+        // No sleep is necessary: running a command takes time on both engines.
         case.exec(container, SUCCEED).await;
         let state = case.engine.exec_inspect(exec).await.unwrap();
         if !state.running {
@@ -150,7 +150,7 @@ async fn ended(case: &Case<'_>, container: &str, exec: &str) -> i64 {
     panic!("it goes on");
 }
 
-pub async fn a_process_is_found_by_its_mark_and_ended(case: &Case<'_>) {
+pub async fn a_process_is_found_by_its_mark_and_terminated(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let (own, other) = (mark([1; 8]), mark([2; 8]));
     let exec = marked(case, &name, ANNOUNCE, &own, None).await;
@@ -165,7 +165,7 @@ pub async fn a_process_is_found_by_its_mark_and_ended(case: &Case<'_>) {
     assert_eq!(send(case, &name, &own, EndSignal::Kill, None).await, 0, "nothing of it is left");
 }
 
-pub async fn a_process_of_another_user_is_not_found(case: &Case<'_>) {
+pub async fn a_process_of_another_user_is_not_signalled(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let own = mark([3; 8]);
     let exec = marked(case, &name, ANNOUNCE, &own, Some("1000")).await;
@@ -179,7 +179,7 @@ pub async fn a_process_of_another_user_is_not_found(case: &Case<'_>) {
     assert_eq!(ended(case, &name, &exec).await, 137);
 }
 
-pub async fn a_process_is_found_by_the_same_user_however_that_is_named(case: &Case<'_>) {
+pub async fn a_process_is_found_by_user_name_or_user_id(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let own = mark([5; 8]);
     let exec = marked(case, &name, ANNOUNCE, &own, None).await;

@@ -1,4 +1,4 @@
-//! Files in containers, also in those that never ran.
+//! Copying files to and from containers, including containers that never ran.
 
 use bollard::models;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use spc::engine::EngineErrorKind as Kind;
 use super::case::{Case, archive, kind};
 use super::commands::SERVE;
 
-pub async fn a_file_is_uploaded_and_downloaded(case: &Case<'_>) {
+pub async fn a_file_is_copied_to_a_container_and_back(case: &Case<'_>) {
     let name = case.created("one", case.body(SERVE)).await;
     case.engine.container_upload(&name, "/", archive("note", b"first")).await.unwrap();
     case.engine.container_upload(&name, "/", archive("note", b"second")).await.unwrap();
@@ -33,7 +33,7 @@ pub async fn a_path_that_does_not_exist_is_not_found(case: &Case<'_>) {
     assert_eq!(kind(case.engine.container_download(&name, "/none").await), Kind::NotFound);
 }
 
-pub async fn a_read_only_container_takes_no_files(case: &Case<'_>) {
+pub async fn a_read_only_container_rejects_uploads(case: &Case<'_>) {
     let host = models::HostConfig { readonly_rootfs: Some(true), ..Default::default() };
     let name = case
         .created("one", models::ContainerCreateBody { host_config: Some(host), ..case.body(SERVE) })

@@ -1,4 +1,4 @@
-//! Images: import, names, removal, registries.
+//! Images: import, names, labels, removal, registries.
 
 use futures::stream::{BoxStream, TryStreamExt};
 use spc::engine::{EngineError, EngineErrorKind as Kind, Filters, TransferEvent};
@@ -6,7 +6,7 @@ use spc::engine::{EngineError, EngineErrorKind as Kind, Filters, TransferEvent};
 use super::case::{Case, archive, kind, stream_of};
 use super::commands::SERVE;
 
-/// Imports an image of one small file; its id.
+/// Imports an image with one small file. Returns its id.
 async fn imported(case: &Case<'_>, tag: &str, changes: &[&str]) -> String {
     let mut all = vec![case.label_instruction()];
     all.extend(changes.iter().map(|&change| change.to_owned()));
@@ -14,7 +14,7 @@ async fn imported(case: &Case<'_>, tag: &str, changes: &[&str]) -> String {
     case.engine.image_import(&case.image_name(tag), &all, stream_of(tar)).await.unwrap()
 }
 
-pub async fn an_import_has_the_changes_asked_for(case: &Case<'_>) {
+pub async fn an_imported_image_has_the_requested_changes(case: &Case<'_>) {
     let changes = [
         "ENV GREETING=\"good day\"",
         "CMD [\"serve\", \"--all\"]",
@@ -38,7 +38,7 @@ pub async fn an_import_has_the_changes_asked_for(case: &Case<'_>) {
     assert_eq!(config.exposed_ports, Some(vec!["8000/tcp".into()]));
 }
 
-pub async fn a_tag_is_another_name_of_the_same_image(case: &Case<'_>) {
+pub async fn a_tag_adds_a_name_to_the_same_image(case: &Case<'_>) {
     let id = imported(case, "one", &[]).await;
     case.engine.image_tag(&case.image_name("one"), &case.image_name("two")).await.unwrap();
     assert_eq!(
@@ -60,7 +60,7 @@ pub async fn a_tag_is_another_name_of_the_same_image(case: &Case<'_>) {
     assert_eq!(kind(case.engine.image_inspect(&id).await), Kind::NotFound);
 }
 
-pub async fn an_image_is_known_by_every_spelling_of_its_name(case: &Case<'_>) {
+pub async fn an_image_is_found_by_every_spelling_of_its_name(case: &Case<'_>) {
     let id = imported(case, "latest", &[]).await;
     let name = case.name("x").trim_end_matches("-x").to_owned();
     let digits = &id["sha256:".len()..];
@@ -112,7 +112,7 @@ pub async fn an_image_is_known_by_every_spelling_of_its_name(case: &Case<'_>) {
     case.engine.image_remove(&format!("index.docker.io/{name}:two"), false).await.unwrap();
 }
 
-pub async fn an_image_in_use_is_removed_only_by_force(case: &Case<'_>) {
+pub async fn removing_an_image_in_use_needs_force(case: &Case<'_>) {
     imported(case, "one", &[]).await;
     let mut body = case.body(SERVE);
     body.image = Some(case.image_name("one"));
@@ -133,7 +133,7 @@ pub async fn an_unknown_image_is_not_found(case: &Case<'_>) {
     assert_eq!(kind(engine.image_inspect("").await), Kind::NotFound);
 }
 
-pub async fn an_unreachable_registry_is_told_by_pull_push_and_digest(case: &Case<'_>) {
+pub async fn pull_push_and_digest_fail_if_the_registry_is_unreachable(case: &Case<'_>) {
     let image = &case.fixture.unreachable;
     assert_eq!(kind(finished(case.engine.image_pull(image, None, None).await).await), Kind::Failed);
     assert_eq!(kind(case.engine.image_registry_digest(image, None).await), Kind::Failed);
@@ -142,14 +142,14 @@ pub async fn an_unreachable_registry_is_told_by_pull_push_and_digest(case: &Case
     case.engine.image_remove(image, false).await.unwrap();
 }
 
-/// A transfer read to its end.
+/// Reads the events of a transfer to their end.
 async fn finished(
     events: Result<BoxStream<'static, Result<TransferEvent, EngineError>>, EngineError>,
 ) -> Result<(), EngineError> {
     events?.try_collect::<Vec<_>>().await.map(drop)
 }
 
-pub async fn a_container_has_its_images_labels_but_for_those_it_was_given(case: &Case<'_>) {
+pub async fn container_labels_override_labels_of_the_image(case: &Case<'_>) {
     imported(
         case,
         "one",
@@ -176,7 +176,7 @@ pub async fn a_container_has_its_images_labels_but_for_those_it_was_given(case: 
     assert_eq!(inspected.config.unwrap().labels.unwrap(), expected);
     let listed = case.engine.container_list(true, &case.filter()).await.unwrap().remove(0);
     assert_eq!(listed.labels.unwrap(), expected);
-    // The list of images tells which of them are the image's, under the id that the container has.
+    // The image list shows which labels come from the image. Its id is the container's image id.
     let images = case.engine.image_list(&case.filter()).await.unwrap();
     assert_eq!(Some(&images[0].id), listed.image_id.as_ref());
     assert_eq!(inspected.image, listed.image_id);

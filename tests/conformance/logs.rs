@@ -1,4 +1,4 @@
-//! Logs of containers.
+//! Container logs.
 
 use bollard::models;
 use chrono::{DateTime, Utc};
@@ -8,20 +8,20 @@ use spc::engine::{EngineErrorKind as Kind, LOG_PART, LogsRequest, OutputKind};
 use super::case::{Case, collect, kind};
 use super::commands::{FAIL, LONG, PROMPT, SAY, SERVE};
 
-/// A container that has said its words and ended.
+/// A container that has printed its lines and exited.
 async fn said(case: &Case<'_>) -> String {
     let name = case.started("one", SAY).await;
     assert_eq!(case.engine.container_wait(&name).await, Ok(0));
     name
 }
 
-pub async fn a_log_holds_both_outputs_apart(case: &Case<'_>) {
+pub async fn a_log_separates_stdout_and_stderr(case: &Case<'_>) {
     let name = said(case).await;
     let log = case.engine.container_logs(&name, &LogsRequest::default()).await.unwrap();
     assert_eq!(collect(log).await, ("one\ntwo\nthree\n".into(), "oops\n".into()));
 }
 
-pub async fn a_log_is_cut_to_its_tail(case: &Case<'_>) {
+pub async fn a_log_request_can_limit_the_tail(case: &Case<'_>) {
     let name = said(case).await;
     let log = |tail| async move {
         let request = LogsRequest { tail: Some(tail), ..Default::default() };
@@ -32,7 +32,7 @@ pub async fn a_log_is_cut_to_its_tail(case: &Case<'_>) {
     assert_eq!(log(1).await, 1);
 }
 
-pub async fn following_a_log_ends_with_the_container(case: &Case<'_>) {
+pub async fn following_a_log_ends_when_the_container_exits(case: &Case<'_>) {
     let name = case.created("one", case.body(SAY)).await;
     case.engine.container_start(&name).await.unwrap();
     let request = LogsRequest { follow: true, ..Default::default() };
@@ -41,7 +41,7 @@ pub async fn following_a_log_ends_with_the_container(case: &Case<'_>) {
     assert!(!case.is_running(&name).await);
 }
 
-pub async fn timestamps_begin_each_line(case: &Case<'_>) {
+pub async fn a_log_line_can_start_with_a_timestamp(case: &Case<'_>) {
     let name = said(case).await;
     let request = LogsRequest { timestamps: true, ..Default::default() };
     let (stdout, _) = collect(case.engine.container_logs(&name, &request).await.unwrap()).await;
@@ -56,7 +56,7 @@ pub async fn timestamps_begin_each_line(case: &Case<'_>) {
     assert_eq!(words, ["one", "two", "three"]);
 }
 
-pub async fn a_terminals_log_is_raw(case: &Case<'_>) {
+pub async fn the_log_of_a_container_with_a_terminal_is_raw(case: &Case<'_>) {
     let name = case
         .created("one", models::ContainerCreateBody { tty: Some(true), ..case.body(PROMPT) })
         .await;
@@ -67,7 +67,7 @@ pub async fn a_terminals_log_is_raw(case: &Case<'_>) {
     assert_eq!(collect(log).await, ("prompt>".into(), String::new()));
 }
 
-/// The messages of a log: output, time, text.
+/// The messages of a log: output stream, time, text.
 async fn messages(
     case: &Case<'_>,
     name: &str,
@@ -90,14 +90,14 @@ fn texts(messages: &[(OutputKind, DateTime<Utc>, String)]) -> Vec<&str> {
     messages.iter().map(|(_, _, text)| text.as_str()).collect()
 }
 
-pub async fn each_message_of_a_log_is_a_chunk(case: &Case<'_>) {
+pub async fn each_log_message_is_one_chunk(case: &Case<'_>) {
     let name = said(case).await;
     let mut messages = messages(case, &name, LogsRequest::default()).await;
     messages.retain(|(kind, ..)| *kind == OutputKind::Stdout);
     assert_eq!(texts(&messages), ["one\n", "two\n", "three\n"]);
 }
 
-pub async fn a_long_line_comes_in_parts_of_one_time(case: &Case<'_>) {
+pub async fn the_parts_of_a_long_log_line_share_a_timestamp(case: &Case<'_>) {
     let name = case.started("one", LONG).await;
     case.engine.container_wait(&name).await.unwrap();
     let messages = messages(case, &name, LogsRequest::default()).await;
@@ -117,7 +117,7 @@ pub async fn a_long_line_comes_in_parts_of_one_time(case: &Case<'_>) {
     }
 }
 
-/// A container that was started twice, and wrote a line without an end each time.
+/// A container that ran twice and each time printed a line without a newline.
 async fn prompted_twice(case: &Case<'_>) -> String {
     let name = case.started("one", PROMPT).await;
     case.engine.container_wait(&name).await.unwrap();
@@ -145,29 +145,29 @@ pub async fn since_and_until_are_exact_to_the_nanosecond(case: &Case<'_>) {
     }
 }
 
-pub async fn a_tail_is_taken_before_until(case: &Case<'_>) {
+pub async fn a_log_applies_tail_before_until(case: &Case<'_>) {
     let name = prompted_twice(case).await;
     let both = messages(case, &name, LogsRequest::default()).await;
     let request = LogsRequest { tail: Some(1), until: Some(both[0].1), ..LogsRequest::default() };
     assert_eq!(messages(case, &name, request).await, [], "the last one is of the second start");
 }
 
-pub async fn a_log_goes_on_over_starts(case: &Case<'_>) {
+pub async fn a_log_continues_when_the_container_starts_again(case: &Case<'_>) {
     let name = prompted_twice(case).await;
     let messages = messages(case, &name, LogsRequest::default()).await;
     assert_eq!(texts(&messages), ["prompt>", "prompt>"]);
     assert!(messages[0].1 < messages[1].1, "each has the time of its own start");
 }
 
-pub async fn following_ends_with_the_process_also_where_it_is_restarted(case: &Case<'_>) {
+pub async fn following_a_log_ends_when_the_container_restarts(case: &Case<'_>) {
     let request = LogsRequest { follow: true, ..LogsRequest::default() };
-    // Restarted by hand.
+    // A restart through the API.
     let name = case.started("one", SERVE).await;
     let log = case.engine.container_logs(&name, &request).await.unwrap();
     case.engine.container_restart(&name, &super::case::at_once()).await.unwrap();
     collect(log).await;
     assert!(case.is_running(&name).await);
-    // Restarted by its policy.
+    // A restart by the restart policy.
     let policy = models::RestartPolicy {
         name: Some(models::RestartPolicyNameEnum::ALWAYS),
         ..Default::default()
@@ -180,7 +180,7 @@ pub async fn following_ends_with_the_process_also_where_it_is_restarted(case: &C
     collect(case.engine.container_logs(&again, &request).await.unwrap()).await;
 }
 
-pub async fn a_log_that_its_driver_does_not_keep_is_unsupported(case: &Case<'_>) {
+pub async fn reading_a_log_of_a_driver_that_stores_none_is_unsupported(case: &Case<'_>) {
     let none = models::HostConfigLogConfig { typ: Some("none".to_owned()), config: None };
     let host_config = Some(models::HostConfig { log_config: Some(none), ..Default::default() });
     let name =

@@ -1,4 +1,4 @@
-//! Networks: the subnets are 10.213.x.0/24.
+//! Networks. The cases use the subnets 10.213.x.0/24.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use spc::engine::{ApiVersion, EngineErrorKind as Kind, StopRequest};
 use super::case::{Case, kind};
 use super::commands::SERVE;
 
-/// A network of the case on the subnet of this number.
+/// A request for a network with the subnet 10.213.`subnet`.0/24.
 pub fn request(case: &Case<'_>, noun: &str, subnet: u8) -> models::NetworkCreateRequest {
     let pool =
         models::IpamConfig { subnet: Some(format!("10.213.{subnet}.0/24")), ..Default::default() };
@@ -21,7 +21,7 @@ pub fn request(case: &Case<'_>, noun: &str, subnet: u8) -> models::NetworkCreate
     }
 }
 
-/// An endpoint with an address and an alias.
+/// Endpoint settings with an address and an alias.
 pub fn endpoint(address: &str, alias: &str) -> models::EndpointSettings {
     models::EndpointSettings {
         ipam_config: Some(models::EndpointIpamConfig {
@@ -33,7 +33,7 @@ pub fn endpoint(address: &str, alias: &str) -> models::EndpointSettings {
     }
 }
 
-pub async fn a_network_is_created_found_and_removed(case: &Case<'_>) {
+pub async fn a_network_is_created_listed_and_removed(case: &Case<'_>) {
     let id = case.engine.network_create(request(case, "one", 1)).await.unwrap();
     let network = case.engine.network_inspect(&case.name("one")).await.unwrap();
     assert_eq!(network.id.as_ref(), Some(&id));
@@ -101,12 +101,12 @@ pub async fn a_network_in_use_is_not_removed(case: &Case<'_>) {
     case.engine.network_remove(&network).await.unwrap();
 }
 
-pub async fn a_taken_subnet_is_a_conflict(case: &Case<'_>) {
+pub async fn creating_a_network_with_a_used_subnet_is_a_conflict(case: &Case<'_>) {
     case.engine.network_create(request(case, "one", 4)).await.unwrap();
     assert_eq!(kind(case.engine.network_create(request(case, "two", 4)).await), Kind::Conflict);
 }
 
-pub async fn a_taken_address_is_refused_at_start(case: &Case<'_>) {
+pub async fn a_container_with_a_used_address_fails_to_start(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(request(case, "one", 5)).await.unwrap();
     let body = || {
@@ -122,8 +122,8 @@ pub async fn a_taken_address_is_refused_at_start(case: &Case<'_>) {
     assert!(error.message.contains("Address already in use"), "{}", error.message);
 }
 
-pub async fn a_networks_own_addresses_are_refused_at_start(case: &Case<'_>) {
-    // Without a gateway of its own the network takes the first address that it may give.
+pub async fn a_container_with_a_reserved_address_fails_to_start(case: &Case<'_>) {
+    // Without a configured gateway, the network uses the first assignable address as its gateway.
     for (noun, subnet, range, taken, free) in [
         ("whole", 10, None, [0, 1, 255], [2, 128]),
         ("half", 11, Some("10.213.11.128/25"), [0, 128, 255], [1, 129]),
@@ -156,7 +156,7 @@ pub async fn a_networks_own_addresses_are_refused_at_start(case: &Case<'_>) {
     }
 }
 
-pub async fn a_stopped_container_is_put_on_a_network_that_was_made_again(case: &Case<'_>) {
+pub async fn a_stopped_container_can_move_to_a_recreated_network(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(request(case, "one", 8)).await.unwrap();
     let endpoints = HashMap::from([(network.clone(), endpoint("10.213.8.77", "it"))]);
@@ -200,7 +200,8 @@ pub async fn a_stopped_container_is_put_on_a_network_that_was_made_again(case: &
 
 pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {
     let (engine, none) = (case.engine, case.name("none"));
-    // For one that does not run, the engine takes note of any name and fails at start.
+    // The container must run: for a stopped one the engine accepts any network name and fails only
+    // when the container starts.
     let name = case.started("one", SERVE).await;
     assert_eq!(kind(engine.network_inspect(&none).await), Kind::NotFound);
     assert_eq!(kind(engine.network_remove(&none).await), Kind::NotFound);
@@ -211,7 +212,7 @@ pub async fn an_unknown_network_is_not_found(case: &Case<'_>) {
     assert_eq!(kind(engine.network_disconnect(&none, &name, false).await), Kind::NotFound);
 }
 
-pub async fn a_container_whose_network_is_gone_does_not_start(case: &Case<'_>) {
+pub async fn a_container_with_a_removed_network_fails_to_start(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(request(case, "one", 6)).await.unwrap();
     let host = models::HostConfig { network_mode: Some(network.clone()), ..Default::default() };
@@ -225,7 +226,7 @@ pub async fn a_container_whose_network_is_gone_does_not_start(case: &Case<'_>) {
     assert!(!case.is_running(&name).await);
 }
 
-pub async fn an_address_outside_the_subnet_is_refused(case: &Case<'_>) {
+pub async fn an_address_outside_the_subnet_is_rejected(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(request(case, "one", 7)).await.unwrap();
     let name = case.started("one", SERVE).await;
@@ -234,11 +235,11 @@ pub async fn an_address_outside_the_subnet_is_refused(case: &Case<'_>) {
         .network_connect(&network, &name, endpoint("10.214.0.9", "far"))
         .await
         .unwrap_err();
-    // Newer engines look before they ask their address management.
+    // Newer engines check the address before they pass it to IPAM.
     let modern = case.engine.api_version() >= ApiVersion { major: 1, minor: 44 };
     assert_eq!(error.kind, if modern { Kind::Invalid } else { Kind::Server }, "{}", error.message);
     assert!(error.message.contains("10.214.0.9"), "{}", error.message);
-    // Older ones take note of it for a container that does not run, and refuse its start.
+    // Older engines accept the address when they create the container and fail when they start it.
     let endpoints = HashMap::from([(network.clone(), endpoint("10.214.0.9", "far"))]);
     let networking = models::NetworkingConfig { endpoints_config: Some(endpoints) };
     let body =

@@ -1,4 +1,4 @@
-//! Cases whose commands do more than a simulated engine scripts: they need a real shell.
+//! Cases that need a real shell in their containers. The simulated engine can't run them.
 
 use bollard::models;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub async fn large_output_is_complete(case: &Case<'_>) {
 
 pub async fn binary_output_of_a_terminal_is_untouched(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
-    // Bytes that look like a frame's header.
+    // Bytes that look like the header of a multiplexed stream frame.
     let command = owned(&["sh", "-c", "printf '\\001\\000\\000\\000\\000\\000\\000\\005abc'"]);
     let session = case
         .engine
@@ -43,7 +43,7 @@ pub async fn binary_output_of_a_terminal_is_untouched(case: &Case<'_>) {
     assert_eq!(bytes, b"\x01\0\0\0\0\0\0\x05abc");
 }
 
-/// A Dockerfile whose first RUN nothing cached can answer, because of `salt`.
+/// A Dockerfile with a first RUN instruction that is never cached, because it depends on `salt`.
 fn salted(case: &Case<'_>, run: &str) -> String {
     format!(
         "FROM {} AS dev\nARG SALT\nRUN echo salt $SALT > /salt\nRUN {run}\n",
@@ -51,7 +51,7 @@ fn salted(case: &Case<'_>, run: &str) -> String {
     )
 }
 
-/// Something no earlier run had: the engine's own time.
+/// A build argument that differs in each run: the engine's time.
 async fn salt(case: &Case<'_>) -> std::collections::BTreeMap<String, String> {
     let time = case.engine.info().await.unwrap().system_time.unwrap();
     std::collections::BTreeMap::from([("SALT".to_owned(), time)])
@@ -75,7 +75,7 @@ fn cached(events: &[BuildEvent]) -> Vec<&str> {
         .collect()
 }
 
-pub async fn a_build_tells_its_steps_and_their_output(case: &Case<'_>) {
+pub async fn a_build_reports_its_steps_and_their_output(case: &Case<'_>) {
     let dockerfile = salted(case, "echo to stdout; echo to stderr >&2");
     let args = salt(case).await;
     let events = built(
@@ -99,7 +99,7 @@ pub async fn a_build_tells_its_steps_and_their_output(case: &Case<'_>) {
     assert!(output.contains("to stdout\n") && output.contains("to stderr\n"), "{output}");
 }
 
-pub async fn a_second_build_is_answered_from_the_cache(case: &Case<'_>) {
+pub async fn a_repeated_build_uses_the_cache(case: &Case<'_>) {
     let dockerfile = salted(case, "echo expensive > /result");
     let args = salt(case).await;
     let build = |no_cache| {
@@ -114,7 +114,7 @@ pub async fn a_second_build_is_answered_from_the_cache(case: &Case<'_>) {
     assert_eq!(cached(&third).iter().filter(|step| step.contains("RUN")).count(), 0, "{third:?}");
 }
 
-pub async fn a_failing_build_step_is_told_with_its_code_and_output(case: &Case<'_>) {
+pub async fn a_failed_build_step_is_reported_with_exit_code_and_output(case: &Case<'_>) {
     let dockerfile = salted(case, "echo about to fail && exit 3");
     let error = built(case, BuildRequest { args: salt(case).await, ..request(case, &dockerfile) })
         .await
@@ -128,7 +128,7 @@ pub async fn a_failing_build_step_is_told_with_its_code_and_output(case: &Case<'
     assert!(message.ends_with("; its last output:\n  about to fail"), "{message}");
 }
 
-pub async fn a_dockerfile_that_can_not_be_read_is_reported(case: &Case<'_>) {
+pub async fn an_invalid_dockerfile_is_reported(case: &Case<'_>) {
     let error = built(case, request(case, &format!("FROM {}\nRNU true\n", case.fixture.image)))
         .await
         .unwrap_err();
@@ -148,7 +148,7 @@ pub async fn a_missing_base_image_is_reported(case: &Case<'_>) {
     assert!(error.message.contains(&case.fixture.unreachable), "{}", error.message);
 }
 
-pub async fn a_context_that_can_not_be_read_fails_the_build(case: &Case<'_>) {
+pub async fn an_unreadable_build_context_fails_the_build(case: &Case<'_>) {
     let broken = futures::stream::iter([
         Ok(Bytes::from_static(&[0; 512])),
         Err(std::io::Error::other("the disk is gone")),
@@ -160,7 +160,7 @@ pub async fn a_context_that_can_not_be_read_fails_the_build(case: &Case<'_>) {
     assert!(error.message.contains("the disk is gone"), "{}", error.message);
 }
 
-pub async fn a_health_check_is_told_by_an_event(case: &Case<'_>) {
+pub async fn a_health_check_result_is_an_event(case: &Case<'_>) {
     let test = [&["CMD"], HEALTHY].concat();
     let check = models::HealthConfig {
         test: Some(owned(&test)),
@@ -187,7 +187,7 @@ pub async fn a_health_check_is_told_by_an_event(case: &Case<'_>) {
     );
 }
 
-pub async fn names_resolve_on_a_network(case: &Case<'_>) {
+pub async fn container_names_resolve_on_a_network(case: &Case<'_>) {
     let network = case.name("one");
     case.engine.network_create(networks::request(case, "one", 9)).await.unwrap();
     for (noun, last) in [("first", 5), ("second", 6)] {
@@ -201,8 +201,7 @@ pub async fn names_resolve_on_a_network(case: &Case<'_>) {
     assert!(found.stdout.contains("10.213.9.5"), "{found:?}");
 }
 
-/// Build of the lines on the image of the cases, with a secret `key`; nothing is taken from a
-/// cache.
+/// Runs an uncached build of these instructions on the cases' image, with a secret `key`.
 async fn built_with_secret(
     case: &Case<'_>,
     lines: &str,
@@ -221,7 +220,7 @@ async fn built_with_secret(
     built(case, request).await
 }
 
-pub async fn a_step_that_mounts_a_secret_reads_it_and_the_image_keeps_nothing(case: &Case<'_>) {
+pub async fn a_build_step_reads_its_secret_and_the_image_does_not_contain_it(case: &Case<'_>) {
     let lines = "RUN --mount=type=secret,id=key cat /run/secrets/key\n\
                  RUN --mount=type=secret,id=key,target=/etc/k,uid=7,mode=0440 cat /etc/k && ls -ln /etc/k";
     let events = built_with_secret(case, lines).await.unwrap();

@@ -1,4 +1,4 @@
-//! What containers use of the machine, and what is on the engine's disk.
+//! Resource usage of containers (`docker stats`) and disk usage of the engine (`docker system df`).
 
 use bollard::models::{self, ContainerStatsResponse};
 use futures::stream::{StreamExt, TryStreamExt};
@@ -19,7 +19,7 @@ fn processes(reading: &ContainerStatsResponse) -> Option<u64> {
     reading.pids_stats.as_ref()?.current
 }
 
-pub async fn a_running_container_uses_memory_and_one_reading_ends(case: &Case<'_>) {
+pub async fn one_reading_of_stats_contains_memory_and_cpu_usage(case: &Case<'_>) {
     let name = case.started("one", SERVE).await;
     let id = case.engine.container_inspect(&name).await.unwrap().id.unwrap();
     let readings = case.engine.container_stats(&name, &StatsRequest::default()).await.unwrap();
@@ -34,7 +34,7 @@ pub async fn a_running_container_uses_memory_and_one_reading_ends(case: &Case<'_
     assert!(total > processor_time(reading), "{reading:?}");
 }
 
-pub async fn readings_go_on_until_the_container_is_gone(case: &Case<'_>) {
+pub async fn following_stats_continues_until_the_container_is_removed(case: &Case<'_>) {
     let id = case.started("one", SERVE).await;
     let follow = StatsRequest { follow: true };
     let mut readings = case.engine.container_stats(&id, &follow).await.unwrap();
@@ -46,7 +46,7 @@ pub async fn readings_go_on_until_the_container_is_gone(case: &Case<'_>) {
     while readings.next().await.is_some_and(|reading| reading.is_ok()) {}
 }
 
-pub async fn a_container_that_does_not_run_uses_nothing(case: &Case<'_>) {
+pub async fn stats_of_a_stopped_container_are_empty(case: &Case<'_>) {
     let id = case.created("one", case.body(SERVE)).await;
     let readings = case.engine.container_stats(&id, &StatsRequest::default()).await.unwrap();
     let readings: Vec<_> = readings.try_collect().await.unwrap();
@@ -57,7 +57,7 @@ pub async fn a_container_that_does_not_run_uses_nothing(case: &Case<'_>) {
     assert_eq!(kind(missing.map(drop)), Kind::NotFound);
 }
 
-pub async fn the_disk_holds_images_containers_and_volumes(case: &Case<'_>) {
+pub async fn disk_usage_counts_images_containers_and_volumes(case: &Case<'_>) {
     case.created("one", case.body(SERVE)).await;
     let volume = models::VolumeCreateRequest {
         name: Some(case.name("data")),
@@ -68,6 +68,6 @@ pub async fn the_disk_holds_images_containers_and_volumes(case: &Case<'_>) {
     let usage = case.engine.system_df().await.unwrap();
     assert!(usage.images.count >= 1 && usage.images.bytes > 0, "{usage:?}");
     assert!(usage.images.reclaimable <= usage.images.bytes, "{usage:?}");
-    // Other tests may make and remove things at the same time: nothing but a lower bound holds.
+    // Other tests may create and remove objects at the same time, so only lower bounds are certain.
     assert!(usage.containers.count >= 1 && usage.volumes.count >= 1, "{usage:?}");
 }

@@ -14,7 +14,7 @@ fn request(case: &Case<'_>) -> models::VolumeCreateRequest {
     }
 }
 
-pub async fn a_volume_is_created_once_found_and_removed(case: &Case<'_>) {
+pub async fn a_volume_is_created_once_listed_and_removed(case: &Case<'_>) {
     let created = case.engine.volume_create(request(case)).await.unwrap();
     assert_eq!(
         (created.name.as_str(), created.driver.as_str()),
@@ -49,22 +49,20 @@ pub async fn a_volume_in_use_is_not_removed(case: &Case<'_>) {
     case.engine.volume_remove(&case.name("data"), false).await.unwrap();
 }
 
-pub async fn an_unknown_volume_is_not_found_unless_forced(case: &Case<'_>) {
+pub async fn removing_an_unknown_volume_fails_unless_forced(case: &Case<'_>) {
     let none = case.name("none");
     assert_eq!(kind(case.engine.volume_inspect(&none).await), Kind::NotFound);
     assert_eq!(kind(case.engine.volume_remove(&none, false).await), Kind::NotFound);
     assert_eq!(case.engine.volume_remove(&none, true).await, Ok(()));
 }
 
-pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_the_folder_at_the_start(
-    case: &Case<'_>,
-) {
+pub async fn a_bind_volume_keeps_its_device_and_needs_it_when_a_container_starts(case: &Case<'_>) {
     let bound = |device: &str| {
         let options = [("type", "none"), ("o", "bind"), ("device", device)];
         let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         models::VolumeCreateRequest { driver_opts: Some(options), ..request(case) }
     };
-    // Below the engine's own working directory, which is not the client's.
+    // The engine resolves this path relative to its own working directory, not the client's.
     case.engine.volume_create(bound("spc-none/such")).await.unwrap();
     assert_eq!(
         case.engine.volume_inspect(&case.name("data")).await.unwrap().options["device"],
@@ -85,7 +83,7 @@ pub async fn a_volume_that_binds_a_folder_keeps_its_device_as_given_and_needs_th
     assert!(error.message.contains("no such file or directory"), "{error}");
 }
 
-pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>) {
+pub async fn invalid_volume_options_are_rejected(case: &Case<'_>) {
     for options in [
         [("type", "none"), ("o", "bind")],
         [("type", "none"), ("Device", "/srv")],
@@ -103,7 +101,7 @@ pub async fn a_volumes_options_are_known_ones_and_name_a_device(case: &Case<'_>)
     }
 }
 
-pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
+pub async fn a_mount_creates_a_volume_with_its_options(case: &Case<'_>) {
     let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let driver = models::MountVolumeOptionsDriverConfig {
@@ -134,7 +132,7 @@ pub async fn a_mount_makes_a_volume_with_the_options_it_names(case: &Case<'_>) {
     );
 }
 
-pub async fn the_lists_tell_what_a_volume_stands_for_and_what_is_mounted(case: &Case<'_>) {
+pub async fn lists_contain_volume_options_and_container_mounts(case: &Case<'_>) {
     let options = [("type", "none"), ("o", "bind"), ("device", "/tmp")]
         .map(|(key, value)| (key.to_owned(), value.to_owned()));
     let bound = models::VolumeCreateRequest { driver_opts: Some(options.into()), ..request(case) };

@@ -1,4 +1,4 @@
-//! Connections to the engine: none outlives its call, and a lost one is reported.
+//! Connections to the engine: each one closes when its call ends, and a lost one is reported.
 
 use futures::stream::{StreamExt, TryStreamExt};
 use spc::engine::{
@@ -11,11 +11,11 @@ use crate::conformance::builds::{built, request};
 use crate::conformance::case::owned;
 use crate::conformance::commands::{ANNOUNCE, DEAF, SERVE};
 
-/// An answer that no engine with BuildKit gives.
+/// The response of an engine without BuildKit.
 const NOT_FOUND: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_wait_stream_or_session_closes_its_connection() {
+async fn dropping_a_wait_stream_or_session_closes_its_connection() {
     let mut relay = Relay::to(&engine().await, THROUGH);
     let engine = relay.engine().await;
     run_on(&engine, "dropped_calls", async |case| {
@@ -51,7 +51,7 @@ async fn a_dropped_wait_stream_or_session_closes_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_build_leaves_no_connection_whether_it_ends_or_is_dropped() {
+async fn a_finished_or_dropped_build_closes_its_connections() {
     let mut relay = Relay::to(&engine().await, THROUGH);
     let engine = relay.engine().await;
     run_on(&engine, "dropped_build", async |case| {
@@ -68,7 +68,7 @@ async fn a_build_leaves_no_connection_whether_it_ends_or_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
+async fn losing_the_engine_ends_events_and_fails_waits() {
     let relay = Relay::to(&engine().await, THROUGH);
     let through = relay.engine().await;
     run_on(&engine().await, "engine_gone", async |case| {
@@ -79,7 +79,7 @@ async fn an_engine_that_goes_away_ends_events_and_fails_waits() {
             .await
             .unwrap();
         let cut = async {
-            // The wait's connection is the third; before it, there is nothing to lose.
+            // The third connection is the wait, so cutting the relay also breaks the wait.
             let mut relay = relay;
             relay.until_open(3).await;
             drop(relay);

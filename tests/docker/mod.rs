@@ -19,12 +19,12 @@ use crate::conformance::{Case, Fixture};
 /// A statically linked busybox, from the Debian package of that name.
 const BUSYBOX: &str = "/bin/busybox";
 const REPOSITORY: &str = "spc-conformance/busybox";
-/// Nobody listens on port 1.
+/// A registry on port 1, where nothing listens.
 const UNREACHABLE: &str = "127.0.0.1:1/spc/none:1";
-/// Longer than any case takes.
+/// The time limit of a case. Every case is faster.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// The engine, or the reason why there is none.
+/// Connects to the engine. Panics with the reason if this fails.
 pub async fn engine() -> DockerEngine {
     let options = ConnectOptions::from_host(&RealHost::new(), &EngineChoice::default()).unwrap();
     match connect(&options).await {
@@ -37,13 +37,13 @@ pub async fn engine() -> DockerEngine {
     }
 }
 
-/// Runs a case on this engine.
+/// Runs a case on the default engine.
 async fn run(name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     run_on(&engine().await, name, case).await;
 }
 
-/// Runs a case and cleans up after it. A failed case leaves its objects for inspection, until its
-/// next run.
+/// Runs a case on `engine` and cleans up afterwards. A failed case leaves its objects for
+/// inspection until its next run.
 async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     let fixture = Fixture { image: image(engine).await, unreachable: UNREACHABLE.into() };
     let whole = async {
@@ -54,8 +54,7 @@ async fn run_on(engine: &DockerEngine, name: &str, case: impl AsyncFnOnce(&Case<
     tokio::time::timeout(LIMIT, whole).await.expect("the case ends in time");
 }
 
-/// The image of the cases. Its tag is the digest of its content, so that an equal one from an
-/// earlier run is reused.
+/// The image of the cases. Its tag is the digest of its content, so later runs reuse it.
 async fn image(engine: &DockerEngine) -> String {
     static IMAGE: OnceCell<String> = OnceCell::const_new();
     let make = || async {
@@ -77,7 +76,7 @@ async fn image(engine: &DockerEngine) -> String {
     IMAGE.get_or_init(make).await.clone()
 }
 
-/// A root file system with one program under its names.
+/// A root file system with busybox and links for its applets.
 fn root_file_system(busybox: &[u8]) -> Bytes {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();

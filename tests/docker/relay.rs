@@ -1,5 +1,5 @@
-//! A socket between spc and the engine, at which connections can be counted, answered differently
-//! and cut.
+//! A relay socket between spc and the engine. It counts connections, can replace responses, and can
+//! cut connections.
 
 use std::path::PathBuf;
 
@@ -10,22 +10,22 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// The decision about a request, by its first line.
+/// Decides about a request by its request line. Returns a response that replaces the engine's.
 pub type Verdict = fn(&str) -> Option<&'static str>;
 
-/// Lets every request through.
+/// Forwards every request to the engine.
 pub const THROUGH: Verdict = |_| None;
 
-/// The relay; dropping it cuts every connection.
+/// The relay. Dropping it cuts every connection.
 pub struct Relay {
     folder: TempDir,
     open: watch::Receiver<usize>,
-    /// Ended with the relay.
+    /// The connections, which end when the relay is dropped.
     _connections: JoinSet<()>,
 }
 
 impl Relay {
-    /// A relay to the engine of the tests. `verdict` may return an answer instead of the engine's.
+    /// A relay to `engine`.
     pub fn to(engine: &DockerEngine, verdict: Verdict) -> Self {
         use spc::engine::Engine;
         let socket = engine
@@ -40,14 +40,14 @@ impl Relay {
         Self { folder, open, _connections: connections }
     }
 
-    /// The engine behind the relay.
+    /// A connection to the engine through the relay.
     pub async fn engine(&self) -> DockerEngine {
         connect(&ConnectOptions::at(Address::Unix(self.folder.path().join("docker.sock"))))
             .await
             .unwrap()
     }
 
-    /// Waits until this many connections are open.
+    /// Waits until exactly this many connections are open.
     pub async fn until_open(&mut self, count: usize) {
         self.open.wait_for(|open| *open == count).await.unwrap();
     }
@@ -71,7 +71,7 @@ async fn accept(
     }
 }
 
-/// Serves one connection, which carries one request; an error ends it.
+/// Serves one connection, which carries one request. An error closes the connection.
 async fn relay(mut client: UnixStream, socket: PathBuf, verdict: Verdict) {
     let mut head = Vec::new();
     while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {

@@ -80,7 +80,7 @@ fn run(name: &str, version: &str, case: impl AsyncFnOnce(&Case<'_>)) {
     let _ = asked_by(name, version, case);
 }
 
-/// Runs a case. Returns the methods of the port that it calls.
+/// Runs a case. Returns the methods of the `Engine` trait that it calls.
 fn asked_by(
     name: &str,
     version: &str,
@@ -107,7 +107,8 @@ fn asked_by(
     })
 }
 
-/// Methods without a case on either engine: both run the same list.
+/// The methods that the cases call. Both engines run the same cases, so the simulated engine is
+/// enough.
 macro_rules! all_asked {
     ($($noun:ident: [$($case:ident),* $(,)?],)*) => {{
         let mut asked = BTreeSet::new();
@@ -121,7 +122,7 @@ macro_rules! all_asked {
 }
 
 #[test]
-fn every_method_of_the_port_is_asked_by_a_case() {
+fn every_engine_method_has_a_conformance_case() {
     let methods: BTreeSet<&str> = Method::ALL.iter().map(|method| method.name()).collect();
     let asked = for_each_case!(all_asked);
     let missing: Vec<_> = methods.difference(&asked).collect();

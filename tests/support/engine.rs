@@ -1,4 +1,4 @@
-//! Fake engines: a few HTTP answers on a socket.
+//! Fake engines: a few HTTP responses on a socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -8,18 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// An answer to a request.
+/// The response to a request.
 pub struct Answer {
     status: u16,
-    /// Whole header lines.
+    /// Complete header lines.
     headers: Vec<String>,
     body: String,
-    /// The body does not end: this is sent repeatedly, until nobody reads it.
+    /// Sent repeatedly after the body until the client closes the connection.
     endless: Option<Vec<u8>>,
 }
 
 impl Answer {
-    /// Success, as an engine with this API version answers: `1.41`.
+    /// A successful response of an engine with this API version, such as `1.41`.
     pub fn of_api(version: &str, body: &str) -> Self {
         Self {
             status: 200,
@@ -29,13 +29,13 @@ impl Answer {
         }
     }
 
-    /// An answer of a server that is not an engine.
+    /// The response of a server that is no Docker engine.
     pub fn of_stranger(status: u16, body: &str) -> Self {
         Self { status, headers: Vec::new(), body: body.to_owned(), endless: None }
     }
 
-    /// An engine that never answers `request`, for [`super::Spc::engine`]; a receiver for when it
-    /// was asked; and a guard to hold as long.
+    /// An engine that never answers `request`, for [`super::Spc::engine`]. The receiver reports
+    /// when the request arrives. The engine withholds the response until the sender is dropped.
     pub fn never_to(
         request: &'static str,
     ) -> (impl Fn(&str) -> Answer + Send + 'static, Receiver<()>, Sender<()>) {
@@ -62,31 +62,32 @@ impl Answer {
         (engine, asked, answer)
     }
 
-    /// The same answer with another status: an engine's error.
+    /// The same response with another status, for example an engine's error.
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    /// The same answer with another text in its body.
+    /// The same response, with `text` in its body replaced by `other`.
     pub fn with(mut self, text: &str, other: &str) -> Self {
         self.body = self.body.replace(text, other);
         self
     }
 
-    /// The same answer with one more header.
+    /// The same response with one more header.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(format!("{name}: {value}"));
         self
     }
 
-    /// The same answer with `chunk` after its body, repeatedly, until nobody reads it.
+    /// The same response with `chunk` after its body, repeated until the client closes the
+    /// connection.
     pub fn endless(mut self, chunk: Vec<u8>) -> Self {
         self.endless = Some(chunk);
         self
     }
 
-    /// Writes the whole answer.
+    /// Writes the whole response.
     pub fn write(&self, mut to: impl Write) -> std::io::Result<()> {
         let Some(chunk) = &self.endless else { return to.write_all(self.text().as_bytes()) };
         let headers: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -110,14 +111,14 @@ impl Answer {
     }
 }
 
-/// A listener that answers until it is dropped.
+/// A fake engine on a Unix socket. It listens until it is dropped.
 pub struct FakeEngine {
     path: PathBuf,
     is_over: Arc<AtomicBool>,
 }
 
 impl FakeEngine {
-    /// Listens at `path`; `answer` gets the first line of a request without its version: `GET
+    /// Listens at `path`. `answer` gets the request line without the HTTP version, such as `GET
     /// /_ping`.
     pub fn new(path: &Path, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = UnixListener::bind(path).unwrap();
@@ -129,8 +130,7 @@ impl FakeEngine {
                     if is_over.load(Ordering::Acquire) {
                         return;
                     }
-                    // A connection that is closed without a request only checked whether something
-                    // listens.
+                    // A client that sends no request only checks whether something listens.
                     let _ = serve(&connection.unwrap(), &answer);
                 }
             }
@@ -138,7 +138,7 @@ impl FakeEngine {
         Self { path: path.to_owned(), is_over }
     }
 
-    /// For `DOCKER_HOST`.
+    /// Its address, for `DOCKER_HOST`.
     pub fn address(&self) -> String {
         format!("unix://{}", self.path.display())
     }
@@ -147,19 +147,20 @@ impl FakeEngine {
 impl Drop for FakeEngine {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
-        // Wakes the listener up, and does not wait for it: its answer may wait for the test itself.
+        // This connection only wakes the listener. Waiting for the listener could deadlock, because
+        // `answer` may wait for the test.
         let _ = UnixStream::connect(&self.path);
     }
 }
 
-/// A listener on loopback that answers until it is dropped: an engine over TCP, or any server.
+/// A fake engine, or any other server, on a loopback port. It listens until it is dropped.
 pub struct TcpServer {
     port: u16,
     is_over: Arc<AtomicBool>,
 }
 
 impl TcpServer {
-    /// Listens; `answer` gets the first line of a request without its version.
+    /// Listens. `answer` gets the request line without the HTTP version.
     pub fn new(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
@@ -178,7 +179,7 @@ impl TcpServer {
         Self { port, is_over }
     }
 
-    /// Its address.
+    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -197,7 +198,7 @@ where
 {
     let mut lines = BufReader::new(connection).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
-    // No request of a test has a body.
+    // The requests in these tests have no body.
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let request = request.rsplit_once(' ').map_or(request.as_str(), |(request, _version)| request);
     answer(request).write(connection)

@@ -1,5 +1,5 @@
-//! JSON output as `docs/json.md` describes it: the tables there are read, and every line of a
-//! command is held to them. Steps are those of [`super::step_schema`].
+//! Checks JSON output against `docs/json.md`: reads the tables of that page and compares every line
+//! of a command with them. [`super::step_schema`] checks steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 
 use super::step_schema;
 
-/// The guide's page.
+/// The page of the guide that documents JSON output.
 const PAGE: &str = include_str!("../../docs/json.md");
 
-/// What the page says.
+/// The schema in the page's tables.
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::read(PAGE));
 
 /// Fields by event and by shape.
@@ -22,20 +22,20 @@ struct Schema {
 
 /// The fields of an event or a shape.
 enum Fields {
-    /// They stand in the table of steps.
+    /// The fields of a step, which have a table of their own.
     OfStep,
-    /// Those of a shape.
+    /// The fields of this shape.
     Of(String),
     These {
         fields: Vec<Field>,
-        /// Others may stand beside them.
+        /// Whether more fields are allowed.
         open: bool,
     },
 }
 
 struct Field {
     name: String,
-    /// Left out where it has no value.
+    /// Whether it is omitted if it has no value.
     optional: bool,
     value: FieldType,
 }
@@ -51,7 +51,7 @@ enum FieldType {
     /// An object whose values are numbers.
     Numbers,
     List(Box<FieldType>),
-    /// One of these shapes.
+    /// An object with one of these shapes.
     Shapes(Vec<String>),
 }
 
@@ -133,10 +133,11 @@ fn shape_of(link: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// What lines had: `event` and `event.field`, and `shape.field`.
+/// The events, shapes and fields in some lines: `event NAME`, `shape NAME`, and each followed by `:
+/// FIELD`.
 pub type Seen = BTreeSet<String>;
 
-/// Everything that the page describes and a run can write, as in [`Seen`].
+/// All events, shapes and fields that the page describes.
 pub fn described() -> Seen {
     let events = SCHEMA.events.iter().map(|(name, fields)| (format!("event {name}"), fields));
     let shapes = SCHEMA.shapes.iter().map(|(name, fields)| (format!("shape {name}"), fields));
@@ -150,7 +151,7 @@ pub fn described() -> Seen {
     all
 }
 
-/// Checks the whole output of a command that came to its end.
+/// Checks the complete output of a command that has ended.
 #[track_caller]
 pub fn check_output(stdout: &str) -> Seen {
     let mut seen = Seen::new();
@@ -169,7 +170,7 @@ pub fn check_output(stdout: &str) -> Seen {
     seen
 }
 
-/// Checks one line.
+/// Checks one line. Adds its events, shapes and fields to `seen`.
 #[track_caller]
 pub fn check_line(line: &Value, seen: &mut Seen) {
     let mut fields = line.as_object().unwrap_or_else(|| panic!("no object: {line}")).clone();
@@ -194,7 +195,7 @@ fn check_fields(
     seen: &mut Seen,
 ) {
     let (known, open) = match known {
-        // Checked with the line.
+        // `step_schema::check` has checked these.
         Fields::OfStep => return,
         Fields::Of(shape) => {
             check_shape(shape, &Value::Object(fields.clone()), line, seen);
@@ -222,7 +223,7 @@ fn check_fields(
 
 #[track_caller]
 fn check_shape(shape: &str, value: &Value, line: &Value, seen: &mut Seen) {
-    // Those of plans are checked with the line.
+    // `step_schema::check` has checked these.
     if matches!(shape, "step" | "undo step") {
         return;
     }
@@ -245,7 +246,7 @@ fn fits(known: &FieldType, value: &Value, line: &Value, seen: &mut Seen) -> bool
             value.as_array().is_some_and(|all| all.iter().all(|one| fits(of, one, line, seen)))
         }
         FieldType::Shapes(shapes) => {
-            // Of several, `kind` says which one it is.
+            // If there are several shapes, the field `kind` names the right one.
             let shape = match &shapes[..] {
                 [shape] => Some(shape),
                 several => several.iter().find(|shape| value["kind"] == shape.as_str()),

@@ -1,5 +1,5 @@
-//! Runs the real `spc` in a folder of its own and compares all its output: standard output,
-//! standard error and exit code.
+//! Runs the real `spc` binary in a temporary folder and compares standard output, standard error
+//! and exit code.
 //!
 //! ```ignore
 //! Spc::new().runbook("print(1 / 0);").code(2).stderr("…").run();
@@ -33,8 +33,8 @@ pub use screen::Screen;
 use tempfile::TempDir;
 use text::{Redactions, unindented};
 
-/// Everything that a test waits for comes within this time, or the test fails. Far more than
-/// necessary, because a busy machine may need ten times as long.
+/// The time limit of each wait. A test fails when it is over. The limit is generous, because a busy
+/// machine may need ten times as long as usual.
 pub const DEADLINE: Duration = Duration::from_secs(180);
 
 /// The file that [`Spc::runbook`] writes and runs.
@@ -43,11 +43,11 @@ pub const RUNBOOK: &str = "scripts/a.rhai";
 /// A user without any files: `nobody`.
 const NOBODY: u32 = 65_534;
 
-/// A future run: files, environment, arguments, and the expected output. It starts only with
-/// [`Spc::run`], [`Spc::output`] or [`Spc::start`].
+/// A builder for a run of `spc`: files, environment, arguments, and the expected output.
+/// [`Spc::run`], [`Spc::output`] and [`Spc::start`] start the run.
 #[must_use = "nothing is run before `run`, `output` or `start`"]
 pub struct Spc {
-    // Before the folder of its socket.
+    // Dropped before `root`, which contains its socket.
     engine: Option<FakeEngine>,
     root: TempDir,
     arguments: Vec<OsString>,
@@ -58,33 +58,32 @@ pub struct Spc {
     messages: Option<File>,
     folder: PathBuf,
     by_nobody: bool,
-    /// The program that starts it, with arguments.
+    /// A program that starts spc, with its arguments.
     under: Vec<String>,
     expected: SpcOutput,
 }
 
-/// Its standard streams.
+/// The standard streams of spc.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Streams {
     Pipes,
-    /// A terminal for answers, pipes for what it says.
+    /// A terminal as standard input, pipes for output.
     Answers,
     Terminal,
 }
 
-/// The result of a run. Paths of its folders are replaced: `[project]` is where it was started,
-/// `[home]` its `HOME`, `[root]` the folder around both.
+/// The result of a run. Placeholders replace paths: `[project]` is the project folder, `[home]` is
+/// `HOME`, `[root]` is the parent folder of both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpcOutput {
-    /// Negative: the signal that ended it.
+    /// The exit code. A negative number is the signal that ended spc.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Spc {
-    /// A run in an empty folder, without arguments, that is expected to print nothing and to
-    /// succeed.
+    /// A run in an empty project without arguments. It expects success and no output.
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         for folder in ["project", "home"] {
@@ -112,18 +111,18 @@ impl Spc {
         }
     }
 
-    /// The folder in which it is started, unless [`Spc::started_in`] names another; files and links
-    /// are relative to it.
+    /// The project folder. Files and links are relative to it. spc starts there unless
+    /// [`Spc::started_in`] names another folder.
     pub fn project(&self) -> PathBuf {
         self.root.path().join("project")
     }
 
-    /// The folder around the project.
+    /// The parent folder of the project.
     pub fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// A file, with its missing folders.
+    /// Creates a file and its missing folders.
     pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.project().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -131,13 +130,13 @@ impl Spc {
         self
     }
 
-    /// An empty folder.
+    /// Creates an empty folder.
     pub fn folder(self, path: &str) -> Self {
         std::fs::create_dir_all(self.project().join(path)).unwrap();
         self
     }
 
-    /// A symlink to `target`, as written.
+    /// Creates a symlink to exactly this `target`.
     pub fn link(self, path: &str, target: &str) -> Self {
         let path = self.project().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -145,30 +144,31 @@ impl Spc {
         self
     }
 
-    /// A variable of the environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Takes a variable out of the environment.
+    /// Removes an environment variable.
     pub fn without_env(mut self, name: &str) -> Self {
         self.environment.remove(name);
         self
     }
 
-    /// More arguments.
+    /// Adds arguments.
     pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// A runbook with this text, and `run scripts/a.rhai` as arguments.
+    /// Creates the runbook `scripts/a.rhai` with this text and adds the arguments `run
+    /// scripts/a.rhai`.
     pub fn runbook(self, text: &str) -> Self {
         self.file(RUNBOOK, text).args(["run", RUNBOOK])
     }
 
-    /// The content of the pipe that is its standard input; without it the pipe is closed at once.
+    /// Sets the content of standard input. Without it, standard input is an empty pipe.
     pub fn stdin(mut self, text: &str) -> Self {
         text.as_bytes().clone_into(&mut self.stdin);
         self
@@ -180,45 +180,45 @@ impl Spc {
         self
     }
 
-    /// Gives it a terminal with 100 columns for all three streams, for [`RunningSpc::types_keys`]
-    /// and
-    /// [`RunningSpc::until_shown`]. What is on the terminal counts as its standard output.
+    /// Makes all three streams a terminal with 100 columns, for [`RunningSpc::types_keys`] and
+    /// [`RunningSpc::until_shown`]. All terminal output counts as standard output.
     pub fn at_terminal(mut self) -> Self {
         self.at = Streams::Terminal;
         self
     }
 
-    /// Sends its standard output elsewhere: the test doesn't see it.
+    /// Redirects standard output to a file. The result doesn't contain it then.
     pub fn writes_to(mut self, file: impl Into<File>) -> Self {
         self.output = Some(file.into());
         self
     }
 
-    /// Sends its standard error elsewhere: the test doesn't see it.
+    /// Redirects standard error to a file. The result doesn't contain it then.
     pub fn prints_to(mut self, file: impl Into<File>) -> Self {
         self.messages = Some(file.into());
         self
     }
 
-    /// Starts it with another program, whose last arguments are `spc` and its arguments.
+    /// Starts spc through another program. That program gets `spc` and the arguments as its last
+    /// arguments.
     pub fn under(mut self, command: &[&str]) -> Self {
         self.under = command.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
-    /// The folder of the project in which it is started.
+    /// Sets the working directory, relative to the project.
     pub fn started_in(mut self, folder: &str) -> Self {
         self.folder = folder.into();
         self
     }
 
-    /// Runs it as a user without files and groups; only root can do this.
+    /// Runs spc as the user `nobody` without groups. The test has to run as root.
     pub fn by_nobody(mut self) -> Self {
         self.by_nobody = true;
         self
     }
 
-    /// A fake engine that answers requests with `answer`.
+    /// Starts a fake engine that responds with `answer`.
     pub fn engine(mut self, answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let engine = FakeEngine::new(&self.root.path().join("engine.sock"), answer);
         self.environment.insert("DOCKER_HOST".to_owned(), engine.address());
@@ -232,33 +232,33 @@ impl Spc {
         self
     }
 
-    /// The whole expected standard output; nothing by default. If the text begins with a line end,
-    /// this, the indentation, and the content of the last line are removed.
+    /// The complete expected standard output; empty by default. See [`text::unindented`] for texts
+    /// of several lines.
     pub fn stdout(mut self, text: &str) -> Self {
         self.expected.stdout = unindented(text);
         self
     }
 
-    /// The whole expected standard error; see [`Spc::stdout`].
+    /// The complete expected standard error. See [`Spc::stdout`].
     pub fn stderr(mut self, text: &str) -> Self {
         self.expected.stderr = unindented(text);
         self
     }
 
-    /// Runs it to its end, with the expected result.
+    /// Runs spc to its end. Panics if the result differs from the expected one.
     #[track_caller]
     pub fn run(self) {
         let expected = self.expected.clone();
         similar_asserts::assert_eq!(self.output().to_string(), expected.to_string());
     }
 
-    /// Runs it to its end, with any result.
+    /// Runs spc to its end. Returns the result, whatever it is.
     #[track_caller]
     pub fn output(self) -> SpcOutput {
         self.start().ends()
     }
 
-    /// Starts it and returns at once.
+    /// Starts spc without waiting for its end.
     #[track_caller]
     pub fn start(mut self) -> RunningSpc {
         let keyboard = (self.at != Streams::Pipes).then(Keyboard::new);
@@ -288,7 +288,8 @@ impl Spc {
     fn command(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_spc");
         if self.at == Streams::Terminal {
-            // Makes the terminal its controlling one: only then do Ctrl-C and Ctrl-D work as usual.
+            // `setsid` makes the terminal the controlling terminal. Otherwise Ctrl-C and Ctrl-D
+            // have no effect.
             let mut command = Command::new("setsid");
             command.args(["--ctty", program]);
             return self.surrounded(command);
@@ -321,8 +322,8 @@ impl Spc {
         command
     }
 
-    /// The program at a path that everyone can reach, which may not hold for its build folder or a
-    /// new temporary one.
+    /// A copy of the program at a path that every user can read. The build folder and new temporary
+    /// folders may not be readable.
     fn opened_to_everybody(&self, program: &Path) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
         assert!(

@@ -1,4 +1,4 @@
-//! A pipe that nobody reads.
+//! A full pipe that nobody reads.
 
 use std::fs::File;
 use std::io::{ErrorKind, PipeReader, Write};
@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::ioctl_fionbio;
 
-/// A pipe that accepts nothing, like that of a program that is stopped. Its reading end stays open
-/// until this is dropped.
+/// A pipe that blocks every write, as if the reading program were stopped. The reading end stays
+/// open until this is dropped.
 pub struct FullPipe {
     _reader: PipeReader,
     writer: OwnedFd,
@@ -28,7 +28,7 @@ impl FullPipe {
         Self { _reader: reader, writer: writer.into() }
     }
 
-    /// The end for a program to write to.
+    /// The writing end.
     pub fn end(&self) -> File {
         self.writer.try_clone().unwrap().into()
     }

@@ -1,4 +1,4 @@
-//! A running spc: its lines as they arrive, signals, answers to its questions, its end.
+//! A running `spc` process: its output as it arrives, signals, answers to prompts, its end.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,25 +17,25 @@ use super::json_schema;
 use super::text::Redactions;
 use super::{DEADLINE, FakeEngine, SpcOutput};
 
-/// A process of `spc`. Killed when dropped, if it has not ended.
+/// A running `spc` process. Dropping it kills the process.
 pub struct RunningSpc {
     process: Pid,
     ended: Receiver<ExitStatus>,
     stdout: Output,
     stderr: Output,
     keyboard: Option<Keyboard>,
-    /// How far its terminal was read.
+    /// The number of terminal bytes that earlier waits have consumed.
     seen: usize,
     redactions: Redactions,
     is_over: bool,
-    /// Its standard output is held to the guide once it ends by itself.
+    /// Whether standard output is checked against `docs/json.md` when spc ends by itself.
     is_json: bool,
     _surroundings: (Option<FakeEngine>, TempDir),
 }
 
 impl RunningSpc {
-    /// Types a line at the prompt and waits for its value, which is not a part of the line, and for
-    /// the next prompt.
+    /// Types a line at the `spc repl` prompt. Waits for `answer` and for the next prompt. `answer`
+    /// must not be a part of the line.
     #[track_caller]
     pub fn says_at_prompt(&mut self, line: &str, answer: &str) {
         self.types_keys(&format!("{line}\r"));
@@ -52,7 +52,7 @@ impl RunningSpc {
         surroundings: (Option<FakeEngine>, TempDir),
     ) -> Self {
         let mut child = command.spawn().unwrap();
-        // This also drops the ends of the terminal that are not the child's.
+        // The command holds copies of the terminal's file descriptors. Dropping it closes them.
         drop(command);
         let process = Pid::from_child(&child);
         if let Some(mut pipe) = child.stdin.take() {
@@ -82,19 +82,19 @@ impl RunningSpc {
         }
     }
 
-    /// Whether it was asked for JSON: every line is checked then.
+    /// Checks every line of standard output if spc writes JSON.
     pub(super) fn writing_json(mut self, is_json: bool) -> Self {
         self.is_json = is_json;
         self
     }
 
-    /// Waits until `text` is on its standard output.
+    /// Waits until standard output contains `text`.
     #[track_caller]
     pub fn until_stdout(&self, text: &str) {
         self.until(&self.stdout, text);
     }
 
-    /// Waits until `text` is on its standard error.
+    /// Waits until standard error contains `text`.
     #[track_caller]
     pub fn until_stderr(&self, text: &str) {
         self.until(&self.stderr, text);
@@ -105,7 +105,7 @@ impl RunningSpc {
         assert!(output.until(text), "{text:?} did not come; what came:\n{}", self.so_far(0));
     }
 
-    /// Sends the signal of Ctrl-C.
+    /// Sends SIGINT, like Ctrl-C.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
     }
@@ -114,19 +114,19 @@ impl RunningSpc {
         kill_process(self.process, signal).unwrap();
     }
 
-    /// Types a line at its terminal: see [`super::Spc::asks`].
+    /// Types a line at the terminal of [`super::Spc::asks`].
     pub fn types(&mut self, line: &str) {
         self.types_keys(&format!("{line}\n"));
     }
 
-    /// Types keys at its terminal, and nothing after them.
+    /// Types keys at the terminal, without Enter.
     pub fn types_keys(&mut self, keys: &str) {
         let keyboard = self.keyboard.as_mut().expect("its standard input is a terminal");
         keyboard.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until `text` is on its terminal, after the text of the last wait: see
-    /// [`super::Spc::at_terminal`].
+    /// Waits until the terminal of [`super::Spc::at_terminal`] shows `text`, after the text of the
+    /// previous wait.
     #[track_caller]
     pub fn until_shown(&mut self, text: &str) {
         match self.stdout.until_after(self.seen, text) {
@@ -139,25 +139,24 @@ impl RunningSpc {
         }
     }
 
-    /// The content of its terminal so far.
+    /// The terminal's output so far.
     pub fn shown(&self) -> String {
         self.so_far(0).stdout
     }
 
-    /// Stops reading like `head`: after the next line nobody reads its standard output. It has to
-    /// print one more line, or this waits for it.
+    /// Closes standard output after the next line, like `head`. Waits for that line.
     pub fn closes_stdout(&mut self) {
         self.is_json = false;
         self.stdout.close();
     }
 
-    /// Waits for its end.
+    /// Waits until spc ends.
     #[track_caller]
     pub fn ends(self) -> SpcOutput {
         self.ends_within(DEADLINE)
     }
 
-    /// Whether it is still running after that time.
+    /// Whether spc still runs after this time.
     pub fn goes_on_for(&mut self, time: Duration) -> bool {
         matches!(self.ended.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
@@ -168,7 +167,7 @@ impl RunningSpc {
         self.end(time)
     }
 
-    /// Waits for its end, and looks at its files before its folders are removed.
+    /// Waits until spc ends, then calls `look` before the temporary folders are removed.
     #[track_caller]
     pub fn ends_then<T>(mut self, look: impl FnOnce() -> T) -> (SpcOutput, T) {
         (self.end(DEADLINE), look())
@@ -188,7 +187,7 @@ impl RunningSpc {
                 self.stdout.finish();
                 self.stderr.finish();
                 let output = self.stdout.bytes();
-                // Nothing came where a test took the stream away, or closed it.
+                // The output is empty if the test has redirected standard output.
                 if self.is_json && !output.is_empty() {
                     json_schema::check_output(&String::from_utf8_lossy(&output));
                 }
@@ -218,7 +217,7 @@ impl Drop for RunningSpc {
     }
 }
 
-/// The text from a pipe so far.
+/// The output that has arrived from a pipe.
 #[derive(Default)]
 struct Output {
     seen: Arc<(Mutex<OutputState>, Condvar)>,
@@ -241,7 +240,7 @@ impl Output {
             move || {
                 let mut buffer = [0; 4096];
                 loop {
-                    // A terminal that no process has open returns an error.
+                    // Reading a terminal fails after the last process has closed it.
                     let read = pipe.read(&mut buffer).unwrap_or(0);
                     let mut state = seen.0.lock().unwrap();
                     state.bytes.extend_from_slice(&buffer[..read]);
@@ -256,12 +255,13 @@ impl Output {
         Self { seen, reader: Some(reader) }
     }
 
-    /// Whether the text arrived before the end and the deadline.
+    /// Waits for the text. Returns whether it arrived before the end of the output and the
+    /// deadline.
     fn until(&self, text: &str) -> bool {
         self.until_after(0, text).is_some()
     }
 
-    /// The end of the text that arrived after the first `seen` bytes.
+    /// Waits for the text after the first `seen` bytes. Returns the position of its end.
     fn until_after(&self, seen: usize, text: &str) -> Option<usize> {
         let deadline = Instant::now() + DEADLINE;
         let found = |state: &OutputState| {
@@ -304,10 +304,10 @@ impl Output {
 const WINDOW: rustix::termios::Winsize =
     rustix::termios::Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
 
-/// A terminal for typing.
+/// A pseudo-terminal for typing.
 pub struct Keyboard {
     keys: File,
-    /// The end of spc; `None` once only spc has it.
+    /// The side of spc; `None` once only spc has it open.
     terminal: Option<OwnedFd>,
 }
 
@@ -323,15 +323,15 @@ impl Keyboard {
         self.terminal.as_ref().unwrap().try_clone().unwrap()
     }
 
-    /// Everything that spc writes to it, until its end; from now on only spc has the terminal.
+    /// A reader of everything that spc writes to the terminal. Afterwards only spc has its side
+    /// open, so the output ends when spc ends.
     fn screen(&mut self) -> File {
         self.terminal = None;
         self.keys.try_clone().unwrap()
     }
 }
 
-/// A person's side of a new pseudo-terminal. It is not a controlling terminal: Ctrl-C at the test's
-/// own terminal does not reach it.
+/// The user's side of a new pseudo-terminal. It is not the controlling terminal of the tests.
 pub(super) fn pseudo_terminal() -> OwnedFd {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
     let keys = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();

@@ -1,4 +1,4 @@
-//! A terminal with a screen: what a person would see of the output.
+//! A terminal emulator: the output as a user sees it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -44,7 +44,7 @@ impl Screen {
         other_side(&self.keys).into()
     }
 
-    /// Changes its width.
+    /// Changes its size.
     pub fn resize(&self, columns: u16, rows: u16) {
         self.lock()
             .parser
@@ -61,7 +61,7 @@ impl Screen {
         .unwrap();
     }
 
-    /// Types at it: `"\u{3}"` is Ctrl-C.
+    /// Types keys; `"\u{3}"` is Ctrl-C.
     pub fn types(&self, keys: &str) {
         File::from(self.keys.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
     }
@@ -72,7 +72,7 @@ impl Screen {
         contents.lines().map(|line| format!("{}\n", line.trim_end())).collect()
     }
 
-    /// Everything that was sent to it.
+    /// All output so far, with control sequences.
     pub fn sent(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
@@ -89,7 +89,7 @@ impl Screen {
         !screen.hide_cursor() && column == 0 && rest
     }
 
-    /// Waits until the screen contains all of these at the same time, in any columns.
+    /// Waits until the screen shows all these texts at the same time.
     #[track_caller]
     pub fn until(&self, texts: &[&str]) {
         let deadline = Instant::now() + DEADLINE;
@@ -112,7 +112,7 @@ impl Screen {
         }
     }
 
-    /// Waits until it shows all output of programs, which have ended.
+    /// Waits until the screen shows the remaining output. The programs must have ended.
     #[track_caller]
     pub fn finish(&self) {
         let deadline = Instant::now() + DEADLINE;

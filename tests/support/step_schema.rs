@@ -1,32 +1,32 @@
-//! The form of a step in JSON, which is the same in the event `plan`, in the events of a run, and
-//! in journals.
+//! The schema of a step in JSON. It is the same in the event `plan`, in the events of a run, and in
+//! journals.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use spc::model::step::{ActionKind, ObjectKind};
 use strum::IntoEnumIterator;
 
-/// The content of a field.
+/// The type of a field.
 #[derive(Clone, Copy)]
 enum FieldRule {
-    /// A whole number from 1.
+    /// A whole number, at least 1.
     Number,
-    /// Such numbers, without duplicates and in order, smaller than the step's own.
+    /// Numbers of earlier steps, in ascending order without duplicates.
     Earlier,
     /// A whole number from 0.
     Count,
     Truth,
     Text,
     Action,
-    /// `kind`, `name`, and `relation`.
+    /// An object with `kind`, `name`, and optionally `relation`.
     Object,
-    /// `image`, `known_after`, `changed`.
+    /// An object with `image`, `known_after` and `changed`.
     OnlyIf,
-    /// `name`, `id`.
+    /// An object with `name` and `id`.
     Image,
 }
 
-/// Every field that a step can have, by its only name.
+/// Every field that a step can have. Each name has the same type everywhere.
 const FIELDS: &[(&str, FieldRule)] = &[
     ("step", FieldRule::Number),
     ("service", FieldRule::Text),
@@ -98,7 +98,7 @@ const EVENTS: &[(&str, StepShape)] = &[
     ("step_interrupted", StepShape { always: &["action", "object"], may: &["step", "service"] }),
 ];
 
-/// The events of a journal; its first line contains its format version.
+/// The events of a journal. Its first line contains the format version instead.
 #[track_caller]
 pub fn journal(text: &str) -> Vec<Value> {
     let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -106,7 +106,7 @@ pub fn journal(text: &str) -> Vec<Value> {
     lines.collect()
 }
 
-/// Checks an event, and returns its name if it contains steps.
+/// Checks an event. Returns its name if it contains steps.
 #[track_caller]
 pub fn check(event: &Value) -> Option<&str> {
     let name = event["event"].as_str().unwrap_or_else(|| panic!("no event: {event:#}"));
@@ -207,7 +207,7 @@ fn is_held(value: &Value, holds: FieldRule, step: &Value) -> bool {
     }
 }
 
-/// The names of a closed set, for programs.
+/// The JSON names of an enum's variants.
 fn names<K: IntoEnumIterator + Serialize>() -> Vec<Value> {
     K::iter().map(|kind| serde_json::to_value(kind).unwrap()).collect()
 }
@@ -223,7 +223,7 @@ pub fn fields() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().map(|(name, _)| *name)
 }
 
-/// The names of all actions and objects.
+/// The names of all actions and kinds of objects.
 pub fn words() -> Vec<String> {
     let names = names::<ActionKind>().into_iter().chain(names::<ObjectKind>());
     names.map(|name| name.as_str().unwrap().to_owned()).collect()

@@ -1,10 +1,10 @@
-//! Texts to compare: expected ones in the form of a test's source, and real ones without parts that
+//! Texts to compare: removes the indentation of expected texts, and the parts of real output that
 //! differ from run to run.
 
 use std::path::Path;
 
-/// A text that begins with a line end, without it, without the common indentation of its lines, and
-/// without a last line of spaces; any other text unchanged.
+/// If the text starts with a newline: removes it, the common indentation, and a last line of
+/// spaces. Returns any other text unchanged.
 pub fn unindented(text: &str) -> String {
     let Some(text) = text.strip_prefix('\n') else { return text.to_owned() };
     let text = text.trim_end_matches(' ');
@@ -14,12 +14,12 @@ pub fn unindented(text: &str) -> String {
     text.split_inclusive('\n').map(|line| line.get(common..).unwrap_or("\n")).collect()
 }
 
-/// The parts of a run's output that are replaced.
+/// The replacements in a run's output.
 #[derive(Clone)]
 pub struct Redactions(Vec<(String, &'static str)>);
 
 impl Redactions {
-    /// The paths of a run with folders in `root`.
+    /// Replaces the paths of a run with folders in `root`.
     pub fn of(root: &Path) -> Self {
         let canonical = root.canonicalize().unwrap();
         let mut all = Vec::new();
@@ -32,7 +32,7 @@ impl Redactions {
         Self(all)
     }
 
-    /// The output as text, with replaced paths and times.
+    /// The output as text, with paths and times replaced.
     pub fn apply(&self, output: &[u8]) -> String {
         let text = std::str::from_utf8(output).expect("the output is UTF-8");
         let text =
@@ -41,7 +41,7 @@ impl Redactions {
     }
 }
 
-/// JSON's `"time"` fields without their values.
+/// Replaces the values of `"time"` fields in JSON.
 fn without_times(text: &str) -> String {
     const FIELD: &str = "\"time\":\"";
     let mut parts = text.split(FIELD);
@@ -58,7 +58,7 @@ fn without_times(text: &str) -> String {
 }
 
 #[test]
-fn an_indented_text_loses_what_all_its_lines_have() {
+fn an_indented_text_loses_its_common_indentation() {
     assert_eq!(unindented("\n    a\n      b\n\n    c\n    "), "a\n  b\n\nc\n");
     assert_eq!(unindented("  a\n"), "  a\n");
     assert_eq!(unindented("\n    "), "");

@@ -86,7 +86,7 @@ fn of_two_creates_of_one_name_at_once_one_loses() {
 }
 
 #[test]
-fn a_running_container_is_removed_only_by_force() {
+fn removing_a_running_container_needs_force() {
     let fixture = plain();
     let id = fixture.up("web", body("app:1"));
     let refused = fixture.run(fixture.engine.container_remove("web", false, false)).unwrap_err();
