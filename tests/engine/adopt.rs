@@ -1,4 +1,4 @@
-//! A project of the same name that Docker Compose made.
+//! `--adopt`: spc takes over a project that Docker Compose created.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::until::until;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Makes what Compose would have made of a `db` with a volume, on a network: with its labels, not
-/// with spc's.
+/// Creates a project like Docker Compose does: a container `db`, a volume and a network, with
+/// Compose's labels and without spc's.
 fn composed(project: &Project) {
     let name = &project.name;
     let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
@@ -46,7 +46,7 @@ fn composed(project: &Project) {
     );
 }
 
-/// A container of `db` as Compose starts one.
+/// Starts a container of `db` with Compose's labels.
 fn run_composed(project: &Project, container: &str, network: &str, mount: &str, command: &str) {
     create_composed(project, &["run", "--detach"], container, network, mount, command);
 }
@@ -95,7 +95,7 @@ fn describe(project: &Project) {
 }
 
 #[test]
-fn a_compose_project_is_refused_and_left_alone_without_adopt() {
+fn a_compose_project_stays_unchanged_without_adopt() {
     let project = Project::new("refused");
     composed(&project);
     describe(&project);
@@ -115,7 +115,7 @@ fn a_compose_project_is_refused_and_left_alone_without_adopt() {
 }
 
 #[test]
-fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
+fn adopt_replaces_containers_and_keeps_volumes() {
     let project = Project::new("adopt");
     composed(&project);
     describe(&project);
@@ -130,7 +130,7 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
     );
     assert_eq!(exec(&project.container("db"), &["cat", "/data/rows"]), "row\n");
 
-    // From now on it is spc's, without the option.
+    // Later runs don't need `--adopt`.
     project.up().ends(0).prints(&["unchanged"]);
     project.script("app::describe().down();").ends(0);
     assert_eq!(containers(&project.name).len(), 0);
@@ -142,7 +142,7 @@ fn adopt_replaces_the_containers_and_uses_the_volumes_in_place() {
 }
 
 #[test]
-fn a_volume_alone_that_compose_left_needs_adopt_and_works_with_it() {
+fn a_volume_left_by_compose_needs_adopt() {
     let project = Project::new("adopt-left");
     composed(&project);
     docker(&["rm", "--force", &project.container("db")]);
@@ -157,12 +157,13 @@ fn a_volume_alone_that_compose_left_needs_adopt_and_works_with_it() {
     );
 }
 
-/// A database that writes into the volume's log how it starts and stops, and whether it was alone.
+/// A database that logs its start and stop to the volume. It also logs if another writer is
+/// running.
 const DATABASE: &str = "[ -e /data/lock ] && echo SECOND WRITER >>/data/log; touch /data/lock; \
                         trap 'sleep 1; rm -f /data/lock; echo clean stop >>/data/log; exit 0' TERM; echo start >>/data/log; while :; do sleep 0.1; done";
 
 #[test]
-fn adopting_what_a_killed_compose_left_has_one_database_at_a_time() {
+fn adopting_leftovers_of_a_killed_compose_runs_one_database_at_a_time() {
     let project = Project::new("residue");
     let (network, volume) = (format!("{}_default", project.name), format!("{}_data", project.name));
     composed(&project);
@@ -191,7 +192,7 @@ fn adopting_what_a_killed_compose_left_has_one_database_at_a_time() {
 }
 
 #[test]
-fn a_container_name_of_another_project_is_said_to_be_its_and_left_running() {
+fn a_used_container_name_is_reported_with_its_project() {
     let (first, second) = (Project::new("name-first"), Project::new("name-second"));
     for project in [&first, &second] {
         project.stack(&format!(

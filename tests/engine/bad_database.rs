@@ -1,4 +1,4 @@
-//! A database that can't be replaced: the old one serves again, with every row.
+//! Failed replacements of a database: the old database runs again and has every row.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -12,9 +12,9 @@ use super::images::image;
 use super::project::Project;
 use super::until::until;
 
-/// Rows there are before anything is replaced.
+/// The number of rows before the replacement.
 const ROWS: i64 = 10_000;
-/// More than a failed replacement and its way back take.
+/// The time limit of a failed replacement with its rollback.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// A reference stack with rows in its database.
@@ -38,8 +38,8 @@ fn rows(project: &Project) -> BTreeSet<i64> {
         .collect()
 }
 
-/// Writes a row after the other until told to stop, over outages too; each that was committed is in
-/// `committed`.
+/// Inserts rows until `stop` is set. Reconnects after an outage. `committed` contains each
+/// committed row.
 fn write(project: &Project, stop: &AtomicBool, committed: &Mutex<BTreeSet<i64>>) {
     let mut client = None;
     let mut id = ROWS;
@@ -61,7 +61,7 @@ fn write(project: &Project, stop: &AtomicBool, committed: &Mutex<BTreeSet<i64>>)
 }
 
 #[test]
-fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
+fn a_database_that_exits_is_rolled_back_with_every_row() {
     let _alone = heavy();
     let bad =
         image("no-database", &[r#"CMD ["sh", "-c", "echo this is no database >&2; exit 3"]"#]);
@@ -78,7 +78,7 @@ fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
     std::thread::scope(|scope| {
         scope.spawn(|| write(&project, &stop, &committed));
         until("rows are written", LIMIT, || (count() > 100).then_some(()));
-        // Ends the writer also when this fails.
+        // Catches a panic, so that the writer also ends if this fails.
         let result = std::panic::catch_unwind(|| {
             project.up().within(LIMIT).ends(1).prints(&[
                 "\"db\" exited",
@@ -105,7 +105,7 @@ fn a_database_that_exits_gives_way_to_the_old_one_with_every_row() {
 }
 
 #[test]
-fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
+fn an_unavailable_database_image_changes_nothing() {
     let _alone = heavy();
     let project = stack_with_rows("no-db-image");
     let before = containers(&project.name);
@@ -128,10 +128,10 @@ fn a_database_image_that_is_not_to_be_had_leaves_everything_as_it_is() {
 }
 
 #[test]
-fn a_password_that_the_volume_does_not_know_is_named_as_such() {
+fn a_password_that_differs_from_the_volume_s_password_is_reported() {
     let _alone = heavy();
     let project = Project::reference("bad-password");
-    // A check that gives up sooner than the reference stack's own.
+    // Shortens the health check, so that it fails sooner.
     let patient = r#"interval: "30s", timeout: "10s", retries: 3, start_period: "40s""#;
     project.edit(
         "scripts/stack.rhai",
@@ -158,7 +158,7 @@ fn a_password_that_the_volume_does_not_know_is_named_as_such() {
 }
 
 #[test]
-fn a_volume_of_another_major_version_is_named_as_such() {
+fn a_volume_of_another_postgres_major_version_is_reported() {
     let _alone = heavy();
     let project = Project::reference("old-volume");
     project.up().within(LIMIT).ends(0);

@@ -1,4 +1,4 @@
-//! What a user sees of the reference stack in a browser.
+//! The reference stack in a browser.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use super::site::{SOON, Site};
 use super::until::until;
 use super::webdriver::Browser;
 
-/// Sooner than the page asks by itself while it gets events.
+/// A time limit that is shorter than the page's polling interval. Changes within it come from
+/// events.
 const LIVE: Duration = Duration::from_secs(30);
 
-/// What the page shows of its charts, as text.
+/// A script that returns the texts of the page's charts.
 const CHARTS: &str = r#"
     const text = (of, selector) => of.querySelector(selector)?.textContent ?? "";
     return {
@@ -25,11 +26,11 @@ const CHARTS: &str = r#"
         })),
     };"#;
 
-/// The page draws a characteristic's charts as the API has them, and shows measurements without
-/// being loaded again: one that is posted to the API, and one that is typed into the page. Their
+/// Asserts that the page draws the charts of the API. Also asserts that the page shows new
+/// measurements without a reload: `posted` goes to the API, `typed` into the page's form. Both
 /// values must be out of control.
 pub fn charts_are_drawn_and_live(browser: &Browser, site: &Site<'_>, posted: f64, typed: f64) {
-    // Subgroups of one: a measurement is a point.
+    // With subgroups of size 1, each measurement is a point.
     let characteristic = site.characteristic(1);
     browser.go(&site.url(&format!("/characteristics/{characteristic}")));
     browser.run("window.witness = 'loaded once';");
@@ -49,7 +50,7 @@ pub fn charts_are_drawn_and_live(browser: &Browser, site: &Site<'_>, posted: f64
     assert_eq!(browser.run("return window.witness"), json!("loaded once"));
 }
 
-/// Whether the page shows just this chart of the API.
+/// Whether the page shows exactly this chart of the API.
 fn shows(page: &Value, chart: &Value) -> bool {
     let (shown, charts) = (page["charts"].as_array().unwrap(), chart["charts"].as_array().unwrap());
     let note = page["note"].as_str().unwrap();
@@ -67,7 +68,7 @@ fn shows(page: &Value, chart: &Value) -> bool {
         })
 }
 
-/// Whether `text` has, after `label`, that number, to as many decimals as there are.
+/// Whether `text` contains `label` followed by `number`, rounded to the decimals that it shows.
 fn is_shown(text: &Value, label: &str, number: &Value) -> bool {
     let Some((_, shown)) = text.as_str().unwrap().split_once(label) else { return false };
     let shown = shown.split(' ').next().unwrap();
@@ -89,7 +90,8 @@ fn until_out_of_control(browser: &Browser, value: f64) {
     });
 }
 
-/// Whether a point of the page's list, "12:00:05: 531.5 g, beyond …", has that value.
+/// Whether a line of the page's list of points, such as "12:00:05: 531.5 g, beyond …", has this
+/// value.
 fn is_listed(point: &str, value: f64) -> bool {
     let number = point.split_once(": ").and_then(|(_, rest)| rest.split(' ').next());
     number
@@ -97,7 +99,7 @@ fn is_listed(point: &str, value: f64) -> bool {
         .is_some_and(|number| (number - value).abs() < 1e-9)
 }
 
-/// Flower's page lists these workers, as online.
+/// Waits until Flower's page lists these workers as online.
 pub fn flower_lists(browser: &Browser, flower: &Site<'_>, workers: &[String]) {
     browser.go(&flower.url("/workers"));
     until("Flower's page lists the workers", SOON, || {

@@ -1,4 +1,4 @@
-//! Clients of the reference stack, from outside of the engine.
+//! Clients that connect to the published ports of the reference stack.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,12 +15,12 @@ use tokio::net::TcpStream;
 
 use super::project::Project;
 
-/// What the health API answers when all is well.
+/// The response of the health API if every part is healthy.
 pub const HEALTHY: &str = r#"{"status":"healthy","database":"connected","redis":"connected"}"#;
-/// More than any answer takes on a busy machine.
+/// The time limit of a request, generous for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a web server answered.
+/// The response of a web server.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -39,7 +39,7 @@ impl Answer {
     }
 }
 
-/// Asks a web server on this machine, on a connection of its own. A body is JSON.
+/// Sends a request to a web server on this machine, over a new connection. `body` is JSON.
 pub fn ask(port: u16, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = async { tokio::time::timeout(LIMIT, exchange(port, method, path, body)).await };
@@ -66,7 +66,7 @@ async fn exchange(port: u16, method: &str, path: &str, body: &str) -> io::Result
     })
 }
 
-/// Asks the health API of a reference stack; it must answer that all is well.
+/// Asserts that the health API of a reference stack reports every part as healthy.
 #[track_caller]
 pub fn assert_healthy(project: &Project) {
     let port = project.variable("BACKEND_PORT").parse().unwrap();
@@ -75,7 +75,7 @@ pub fn assert_healthy(project: &Project) {
     assert_eq!((answer.status, answer.body.as_str()), (200, HEALTHY));
 }
 
-/// A connection of its own to the database of a reference stack.
+/// A new connection to the database of a reference stack.
 pub fn database(project: &Project) -> Result<Client, postgres::Error> {
     Config::new()
         .host("127.0.0.1")

@@ -1,4 +1,4 @@
-//! A compose file on a real engine: it comes up as the same description in a script does.
+//! Compose files on a real engine. They have the same result as an equal description in a script.
 
 use serde_json::Value;
 use similar_asserts::assert_eq;
@@ -8,7 +8,7 @@ use super::images::busybox;
 use super::project::Project;
 use super::watch::{EventWatch, is_exec};
 
-/// The files of a stack of three services, one of them in a profile.
+/// Writes a compose file with three services, one of them in a profile.
 fn write(project: &Project) {
     let (image, subnet) = (busybox(), project.subnet());
     project
@@ -33,7 +33,7 @@ fn write(project: &Project) {
         .file("scripts/up.rhai", "let done = compose(\"app/compose.yaml\").up();\nprint(`${done.changes} changes`);\n");
 }
 
-/// The same in a script.
+/// Describes the same stack in a script.
 fn describe(project: &Project) {
     let common = r#"image: env("IMAGE"), command: ["sleep", "1000"], stop_grace_period: "0s""#;
     project.stack(&format!(
@@ -51,7 +51,7 @@ fn describe(project: &Project) {
     ));
 }
 
-/// The labels of a service's container, without the one that names the run.
+/// The labels of a service's container, without the run id.
 fn labels(project: &Project, service: &str) -> Value {
     let mut labels = inspect(&project.container(service))["Config"]["Labels"].take();
     labels.as_object_mut().unwrap().remove("dev.spc.run");
@@ -59,7 +59,7 @@ fn labels(project: &Project, service: &str) -> Value {
 }
 
 #[test]
-fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
+fn a_compose_file_and_an_equal_script_create_the_same_containers() {
     let project = Project::new("compose");
     write(&project);
     project.up().ends(0).prints(&["web", "ready"]);
@@ -73,7 +73,7 @@ fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
     );
     assert_eq!(said, "$TOKEN ready of the file\nhello\nof-the-env");
 
-    // Again, and then by the script: nothing is to be done.
+    // Another `up` of the compose file changes nothing. Neither does an `up` of the script.
     for again in ["the same file", "the script"] {
         let mut watch = EventWatch::on(&project.name);
         project.up().ends(0).prints(&["unchanged"]).does_not_print(&["created", "started"]);
@@ -89,7 +89,7 @@ fn a_compose_file_comes_up_as_the_same_description_in_a_script_does() {
 }
 
 #[test]
-fn a_change_in_a_compose_file_replaces_what_it_is_about_and_a_profile_adds_its_service() {
+fn a_changed_compose_file_replaces_only_the_changed_service() {
     let project = Project::new("compose-change");
     write(&project);
     project.up().ends(0);
@@ -103,7 +103,7 @@ fn a_change_in_a_compose_file_replaces_what_it_is_about_and_a_profile_adds_its_s
     );
     assert_eq!(before["spct-compose-change-db-1"], after["spct-compose-change-db-1"]);
     assert_ne!(before["spct-compose-change-web-1"], after["spct-compose-change-web-1"]);
-    // A setting of what is there already is refused at its place in the file.
+    // An existing volume can't get another label. The error shows the line of the compose file.
     project.edit(
         "app/compose.yaml",
         "volumes: {data: }",

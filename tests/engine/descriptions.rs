@@ -1,4 +1,5 @@
-//! What a description says is what the engine has: seen by inspecting, and from inside.
+//! The engine has what a description says. The tests inspect the objects and look inside
+//! containers.
 
 use serde_json::json;
 use similar_asserts::assert_eq;
@@ -8,7 +9,7 @@ use super::images::busybox;
 use super::project::{Project, free_port};
 
 #[test]
-fn every_key_of_a_service_arrives() {
+fn every_key_of_a_service_reaches_the_engine() {
     let project = Project::new("keys");
     let (image, subnet, port, other) =
         (busybox(), project.subnet().to_owned(), free_port(), free_port());
@@ -90,7 +91,7 @@ fn every_key_of_a_service_arrives() {
 }
 
 #[test]
-fn a_service_on_two_networks_is_known_on_both() {
+fn a_service_on_two_networks_resolves_on_both() {
     let project = Project::new("two-nets");
     let (image, second) = (busybox(), super::project::free_subnet());
     project.stack(&format!(
@@ -120,7 +121,7 @@ fn a_service_on_two_networks_is_known_on_both() {
 }
 
 #[test]
-fn an_external_network_and_volume_are_used_and_left() {
+fn an_external_network_and_volume_are_used_and_never_removed() {
     let project = Project::new("external");
     let (network, volume) = ("spct-outer-net", "spct-outer-data");
     let subnet = super::project::free_subnet();
@@ -157,7 +158,7 @@ fn an_external_network_and_volume_are_used_and_left() {
 }
 
 #[test]
-fn profiles_and_names_choose_what_comes_up() {
+fn profiles_and_names_select_the_services_that_start() {
     let project = Project::new("chosen");
     let sleeps =
         format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
@@ -182,10 +183,10 @@ fn profiles_and_names_choose_what_comes_up() {
     assert_eq!(there(), ["db", "web"]);
     up("()");
     assert_eq!(there(), ["db", "mail", "web"]);
-    // A named service is wanted whatever its profile.
+    // `up` starts a service that is named, even if its profile is not active.
     up("\"proxy\"");
     assert_eq!(there(), ["db", "mail", "proxy", "web"]);
-    // One whose profile is not active is no orphan.
+    // A service with an inactive profile is not an orphan.
     project
         .up()
         .ends(0)
@@ -196,7 +197,7 @@ fn profiles_and_names_choose_what_comes_up() {
 }
 
 #[test]
-fn a_volume_over_a_relative_folder_holds_the_projects_folder_and_nothing_of_the_hosts() {
+fn a_relative_device_of_a_volume_is_resolved_in_the_project() {
     let project = Project::new("bound");
     let image = busybox();
     project.file("data/own.txt", "of the project\n");

@@ -1,15 +1,15 @@
-//! The engine as Docker's own client sees it: a witness independent of spc.
+//! Looks at the engine with the `docker` command, so that checks don't depend on spc.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Labels of the objects of a project: all objects of runs have the first, the lock has only the
-/// second.
+/// The labels that name a project. All objects have the first label, except for the lock, which has
+/// only the second.
 const PROJECT_LABELS: [&str; 2] = ["com.docker.compose.project", "dev.spc.project"];
 
-/// Runs Docker's client. Returns its output, or its error message.
+/// Runs `docker`. Returns its output or its error message.
 pub fn try_docker(words: &[&str]) -> Result<String, String> {
     let output = Command::new("docker").args(words).output().unwrap_or_else(|error| {
         panic!("these tests look at the engine with Docker's own client, `docker`: {error}")
@@ -21,13 +21,13 @@ pub fn try_docker(words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Runs Docker's client. Returns its output.
+/// Runs `docker`. Returns its output.
 #[track_caller]
 pub fn docker(words: &[&str]) -> String {
     try_docker(words).unwrap_or_else(|error| panic!("docker {}: {error}", words.join(" ")))
 }
 
-/// Everything that the engine knows about an object.
+/// The output of `docker inspect` for one object.
 #[track_caller]
 pub fn inspect(name: &str) -> Value {
     let mut found: Vec<Value> = serde_json::from_str(&docker(&["inspect", name])).unwrap();
@@ -74,7 +74,7 @@ pub fn objects(project: &str) -> Vec<String> {
 /// Removes all objects of a project.
 pub fn remove_project(project: &str) {
     let objects = objects(project);
-    // Containers first, because they use the others.
+    // Containers first, because they use networks and volumes.
     for kind in ["container", "network", "volume"] {
         for name in objects.iter().filter_map(|object| object.strip_prefix(&format!("{kind} "))) {
             let words: &[&str] = match kind {
@@ -92,7 +92,7 @@ pub fn remove_project(project: &str) {
     }
 }
 
-/// A project's containers, name → id; without the lock.
+/// The containers of a project without the lock: name → id.
 pub fn containers(project: &str) -> BTreeMap<String, String> {
     let filter = format!("label={}={project}", PROJECT_LABELS[0]);
     lines(&["ps", "--all", "--no-trunc", "--filter", &filter, "--format", "{{.Names}} {{.ID}}"])

@@ -1,10 +1,10 @@
-//! Changes by hand are corrected, and nothing else is touched.
+//! `up` corrects manual changes and touches nothing else.
 
 use super::docker::{containers, docker, inspect};
 use super::images::busybox;
 use super::project::Project;
 
-/// `db` and `web`, up.
+/// A running project with the services `db` and `web`.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
     let sleeps =
@@ -21,7 +21,7 @@ fn runs(container: &str) -> bool {
 }
 
 #[test]
-fn a_container_that_was_removed_is_made_again() {
+fn a_removed_container_is_recreated() {
     let project = project("removed");
     let before = containers(&project.name);
     docker(&["rm", "--force", &project.container("db")]);
@@ -32,7 +32,7 @@ fn a_container_that_was_removed_is_made_again() {
 }
 
 #[test]
-fn a_container_that_was_stopped_is_started() {
+fn a_stopped_container_is_started() {
     let project = project("stopped");
     let before = containers(&project.name);
     docker(&["stop", "--time", "0", &project.container("db")]);
@@ -42,7 +42,7 @@ fn a_container_that_was_stopped_is_started() {
 }
 
 #[test]
-fn a_container_that_is_paused_is_told_with_what_to_do() {
+fn a_paused_container_is_reported_with_a_suggested_fix() {
     let project = project("paused");
     docker(&["pause", &project.container("db")]);
     let said = ["The container \"spct-paused-db-1\" is paused", "docker unpause spct-paused-db-1"];
@@ -54,7 +54,7 @@ fn a_container_that_is_paused_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
+fn a_removed_network_is_recreated_and_its_containers_are_reconnected() {
     let project = project("net-gone");
     for service in ["db", "web"] {
         docker(&[
@@ -80,7 +80,7 @@ fn a_network_that_was_removed_is_made_again_with_what_is_on_it() {
 }
 
 #[test]
-fn a_name_that_another_container_took_is_reported() {
+fn a_container_name_in_use_is_reported() {
     let project = Project::new("name-taken");
     let name = project.container("web");
     let _ = super::docker::try_docker(&["rm", "--force", &name]);
@@ -95,7 +95,7 @@ fn a_name_that_another_container_took_is_reported() {
 }
 
 #[test]
-fn other_settings_of_a_network_are_refused_and_down_and_up_takes_them() {
+fn changed_network_settings_need_down_and_up() {
     let project = project("other-net");
     project.edit(
         "scripts/stack.rhai",

@@ -1,4 +1,4 @@
-//! Commands in containers that spc gives up, on a real engine.
+//! spc terminates commands in containers that it no longer waits for.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::until::until;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A service that does nothing; up.
+/// A running project with one idle service.
 fn idle(name: &str) -> Project {
     let project = Project::new(name);
     project
@@ -20,7 +20,7 @@ fn idle(name: &str) -> Project {
     project
 }
 
-/// What runs in the container beside its own process.
+/// The commands that run in the container in addition to its main process.
 fn commands(project: &Project) -> Vec<String> {
     let all = docker(&["top", &project.container("web"), "-o", "pid,args"]);
     let commands = all
@@ -31,7 +31,7 @@ fn commands(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
+fn a_command_that_times_out_is_terminated_with_its_child_processes() {
     let project = idle("exec-time");
     let stubborn = "trap '' TERM; sleep 4242 & while :; do sleep 1; done";
     let ended = project
@@ -44,17 +44,16 @@ fn a_command_whose_time_is_over_is_ended_with_all_that_it_started() {
         "it was ended; give it more time with `timeout`",
     ]);
     assert_eq!(commands(&project), Vec::<String>::new());
-    // As another user, without a shell of its own.
+    // The same for a command of another user that runs without a shell.
     let text = r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s", user: "1000" });"#;
     project.script(text).ends(1).prints(&["it was ended"]);
     assert_eq!(commands(&project), Vec::<String>::new());
 }
 
 #[test]
-fn a_command_of_any_user_is_ended_in_a_container_of_another() {
+fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
     let project = Project::new("exec-users");
-    // `su` becomes root by its setuid bit, as sudo does, where the file of users has root without a
-    // password.
+    // Like sudo, `su` has a setuid bit and becomes root. In `/etc/passwd` root has no password.
     let image = super::images::image("exec-users", &["USER 0"]);
     project.stack(&format!(
         r#"services: #{{ web: #{{ image: "{image}", user: "1000", command: ["sleep", "100000"], stop_grace_period: "0s" }} }}"#
@@ -80,7 +79,7 @@ fn a_command_of_any_user_is_ended_in_a_container_of_another() {
 }
 
 #[test]
-fn a_command_that_writes_too_much_is_ended() {
+fn a_command_with_too_much_output_is_terminated() {
     let project = idle("exec-flood");
     let ended =
         project.script(r#"app::describe().service("web").exec(["busybox", "yes"]);"#).ends(2);
@@ -89,7 +88,7 @@ fn a_command_that_writes_too_much_is_ended() {
 }
 
 #[test]
-fn a_command_is_ended_with_a_run_that_a_signal_ends() {
+fn a_signal_to_a_run_terminates_its_command() {
     let project = idle("exec-signal");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let run =
@@ -104,7 +103,7 @@ fn a_command_is_ended_with_a_run_that_a_signal_ends() {
 }
 
 #[test]
-fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
+fn a_signal_to_a_plan_terminates_its_read_only_command() {
     let project = idle("exec-plan");
     project.file("spc.toml", "spc = \"0.1\"\n[allow]\nread_only_execs = true\n");
     let code = "import \"stack\" as app;\napp::describe().service(\"web\").exec(\"sleep 4242; true\", #{ read_only: true });";
@@ -121,7 +120,7 @@ fn a_read_only_command_is_ended_with_a_plan_that_a_signal_ends() {
 }
 
 #[test]
-fn a_command_that_can_t_be_ended_is_reported() {
+fn a_command_that_can_not_be_terminated_is_reported() {
     let project = idle("exec-no-shell");
     docker(&["exec", &project.container("web"), "rm", "/bin/sh"]);
     let ended = project

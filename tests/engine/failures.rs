@@ -1,4 +1,5 @@
-//! Bad input that only an engine shows: each ends with what failed, why, and what to do.
+//! Faults in descriptions that only a real engine reveals. Each error says what failed, why, and
+//! how to fix it.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
@@ -15,7 +16,7 @@ fn web(name: &str, keys: &str) -> Project {
 }
 
 #[test]
-fn a_port_that_a_process_has_is_named_with_the_process() {
+fn a_port_conflict_with_a_process_names_the_process() {
     let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let project =
@@ -35,7 +36,7 @@ fn a_port_that_a_process_has_is_named_with_the_process() {
 }
 
 #[test]
-fn a_port_that_another_container_has_is_named_with_the_container() {
+fn a_port_conflict_with_a_container_names_the_container() {
     let port = free_port();
     let keys = format!("command: [\"sleep\", \"1000\"], ports: [\"{port}:80\"]");
     let first = web("port-first", &keys);
@@ -49,7 +50,7 @@ fn a_port_that_another_container_has_is_named_with_the_container() {
 }
 
 #[test]
-fn an_image_that_is_not_here_and_has_no_registry_is_named() {
+fn a_missing_image_with_an_unreachable_registry_is_reported() {
     let project = Project::new("no-image");
     project.stack(r#"services: #{ web: #{ image: "127.0.0.1:1/spct/none:1" } }"#);
     project.up().ends(1).prints(&[
@@ -61,7 +62,7 @@ fn an_image_that_is_not_here_and_has_no_registry_is_named() {
 }
 
 #[test]
-fn a_build_that_fails_shows_its_step_and_output() {
+fn a_failed_build_shows_its_step_and_output() {
     let project = Project::new("bad-build");
     project.file("app/Dockerfile", &format!("FROM {}\nRUN echo about to fail; false\n", busybox()));
     project.stack(r#"services: #{ web: #{ image: "local/spct-bad-build:1", build: "./app" } }"#);
@@ -78,7 +79,7 @@ fn a_build_that_fails_shows_its_step_and_output() {
 }
 
 #[test]
-fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
+fn a_failing_health_check_is_reported_with_its_output_and_the_log() {
     let check = r#"healthcheck: #{ test: "echo not well >&2; exit 4", interval: "1s", timeout: "1s", retries: 1 }"#;
     let project = web(
         "never-well",
@@ -91,7 +92,7 @@ fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
         "last log lines",
         "in the log",
     ]);
-    // It is left to be looked at, and the next run waits for it again.
+    // The container stays for inspection, and the next run waits for it again.
     assert_eq!(inspect(&project.container("web"))["State"]["Running"], true);
     project
         .up()
@@ -101,8 +102,8 @@ fn a_check_that_never_passes_is_told_with_its_output_and_the_log() {
 }
 
 #[test]
-fn a_check_that_passes_late_is_waited_for_although_the_engine_called_it_unhealthy() {
-    // The engine says "unhealthy" after a second; the deadline is later.
+fn a_late_health_check_is_awaited_after_the_engine_reported_unhealthy() {
+    // The engine reports "unhealthy" after a second. spc's deadline is later.
     let check = r#"healthcheck: #{ test: "test -f /tmp/well", interval: "500ms", timeout: "30s", retries: 1 }"#;
     let project = web("late-well", &format!("command: [\"sleep\", \"1000\"], {check}"));
     let run = project.up().start();
@@ -119,7 +120,7 @@ fn a_check_that_passes_late_is_waited_for_although_the_engine_called_it_unhealth
 }
 
 #[test]
-fn a_check_that_cannot_run_is_told_at_once() {
+fn a_health_check_that_can_not_run_fails_immediately() {
     let check = r#"healthcheck: #{ test: ["CMD", "curl", "http://localhost/"], interval: "1h", timeout: "1h" }"#;
     let project = web("no-curl", &format!("command: [\"sleep\", \"1000\"], {check}"));
     project.up().ends(1).prints(&[
@@ -130,7 +131,7 @@ fn a_check_that_cannot_run_is_told_at_once() {
 }
 
 #[test]
-fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
+fn a_service_that_exits_is_reported_with_its_exit_code_and_log() {
     let project = web(
         "exits",
         r#"command: ["sh", "-c", "echo no configuration >&2; exit 7"], restart: "no""#,
@@ -152,7 +153,7 @@ fn a_service_that_exits_at_once_is_told_with_its_code_and_log() {
 }
 
 #[test]
-fn a_command_that_is_not_in_the_image_is_reported() {
+fn a_service_command_missing_in_the_image_is_reported() {
     let project = web("no-command", r#"command: ["no-such-program"]"#);
     project.up().ends(1).prints(&[
         "The command of \"spct-no-command-web-1\" can't run: exec: \"no-such-program\": executable file not found in $PATH",
@@ -161,7 +162,7 @@ fn a_command_that_is_not_in_the_image_is_reported() {
 }
 
 #[test]
-fn a_job_is_run_once_until_its_description_changes() {
+fn a_job_runs_again_only_after_its_description_changed() {
     let project = Project::new("job");
     let image = busybox();
     let stack = |word: &str| {
@@ -185,7 +186,7 @@ fn a_job_is_run_once_until_its_description_changes() {
 }
 
 #[test]
-fn a_job_that_fails_keeps_what_waits_for_it_from_starting() {
+fn a_service_does_not_start_after_its_job_failed() {
     let project = Project::new("bad-job");
     let image = busybox();
     project.stack(&format!(
@@ -199,7 +200,7 @@ fn a_job_that_fails_keeps_what_waits_for_it_from_starting() {
 }
 
 #[test]
-fn a_subnet_that_another_network_has_is_told_with_what_to_do() {
+fn a_subnet_conflict_is_reported_with_a_suggested_fix() {
     let keys = r#"command: ["sleep", "1000"]"#;
     let first = web("subnet-first", keys);
     first.up().ends(0);

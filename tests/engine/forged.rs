@@ -1,11 +1,12 @@
-//! What an image's author, or somebody with a name that spc would give, makes of a project on a
-//! real engine: nothing.
+//! Forged labels and names: neither the labels of an image nor a container with a name that spc
+//! uses affect a project.
 
 use super::docker::{docker, inspect, is_there, try_docker};
 use super::images::busybox;
 use super::project::Project;
 
-/// A project with one service of an image that has these labels, and that image's name.
+/// A project with one service, whose image has these labels. Returns the project and the image's
+/// name.
 fn project(name: &str, labels: &str) -> (Project, String) {
     let project = Project::new(name);
     let image = format!("local/{}-image:1", project.name);
@@ -18,7 +19,7 @@ fn project(name: &str, labels: &str) -> (Project, String) {
 }
 
 #[test]
-fn labels_of_an_image_neither_give_a_container_to_a_project_nor_hide_one() {
+fn labels_of_an_image_do_not_assign_a_container_to_a_project() {
     let own = "spct-forged-labels";
     let all = [
         ("dev.spc.project", own),
@@ -63,7 +64,7 @@ fn labels_of_an_image_neither_give_a_container_to_a_project_nor_hide_one() {
 }
 
 #[test]
-fn what_has_a_locks_name_is_told_and_left_alone() {
+fn a_container_with_the_name_of_the_lock_is_reported_and_not_removed() {
     let (project, image) = project("forged-lock", "");
     let name = format!("{}.spc-lock", project.name);
     let _ = try_docker(&["rm", "--force", &name]);

@@ -1,11 +1,11 @@
-//! An engine whose disk is full: what makes space works.
+//! An engine with a full disk: commands that free space still work.
 
 use super::images::busybox;
 use super::project::Project;
 use super::second_engine::SecondEngine;
 
 #[test]
-fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
+fn stop_and_down_work_on_an_engine_with_a_full_disk() {
     let image = busybox();
     let engine = SecondEngine::with_disk("64m");
     engine.load(&[image]);
@@ -25,7 +25,7 @@ fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
             .unwrap()
     };
     spc(&["run", "scripts/up.rhai"]).ends(0);
-    // Without the lock's image it can't even be tried to make one.
+    // Without this image, spc can't create its lock container.
     engine.docker(&["image", "rm", "--force", "spc-empty:1"]).unwrap();
     let filler = engine.fill_disk();
 
@@ -37,7 +37,7 @@ fn stop_and_down_work_on_an_engine_whose_disk_is_full() {
         "The engine's disk is full, there is no space for the project's lock: going on without it";
     script("app::describe().stop();").ends(0).prints(&[warning]);
     assert_eq!((running("db").trim(), running("web").trim()), ("false", "false"));
-    // The engine could not write it down: its list goes on showing them.
+    // The engine could not store the new state, so `docker ps` still lists the containers.
     assert!(!engine.docker(&["ps", "--quiet"]).unwrap().is_empty());
     spc(&["run", "scripts/down.rhai"]).ends(0).prints(&[warning]);
     assert_eq!(engine.docker(&["ps", "--all", "--quiet"]).unwrap(), "");

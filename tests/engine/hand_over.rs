@@ -1,10 +1,11 @@
-//! What changes hands within one `up`, and what somebody else has.
+//! Ports and subnets that move between services in one `up`, and conflicts with objects outside the
+//! project.
 
 use super::docker::{containers, docker, inspect};
 use super::images::busybox;
 use super::project::{Project, free_port};
 
-/// A service that sleeps, or runs another command.
+/// A service with these keys. Unless they contain a command, it sleeps.
 fn sleeper(name: &str, keys: &str) -> String {
     let command = if keys.contains("command:") { "" } else { "command: [\"sleep\", \"1000\"], " };
     format!("{name}: #{{ image: \"{}\", stop_grace_period: \"0s\", {command}{keys} }}", busybox())
@@ -19,7 +20,7 @@ fn ports(container: &str) -> String {
 }
 
 #[test]
-fn ports_move_and_swap_and_go_back_where_one_service_fails() {
+fn ports_move_between_services_and_are_rolled_back_after_a_failure() {
     let project = Project::new("hand-over");
     let (one, two) = (free_port(), free_port());
     let publish = |port: u16| format!("ports: [\"127.0.0.1:{port}:80\"]");
@@ -44,7 +45,7 @@ fn ports_move_and_swap_and_go_back_where_one_service_fails() {
 }
 
 #[test]
-fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fails() {
+fn a_renamed_network_keeps_its_subnet_and_is_rolled_back_after_a_failure() {
     let project = Project::new("renamed-network");
     let (subnet, address) = (project.subnet().to_owned(), project.subnet().replace(".0/24", ".9"));
     let describe = |network: &str, more: &str| {
@@ -83,7 +84,7 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_where_the_new_container_fai
     assert!(!networks.lines().any(|name| name == format!("{}_old", project.name)), "{networks}");
 }
 
-/// A container of somebody else's, which goes with the test.
+/// A container outside the project. Dropping it removes the container.
 struct ForeignContainer(String);
 
 impl ForeignContainer {
@@ -103,7 +104,7 @@ impl Drop for ForeignContainer {
 }
 
 #[test]
-fn what_is_known_to_be_taken_or_missing_is_refused_before_anything_is_touched_and_by_plan() {
+fn run_and_plan_report_known_conflicts_before_any_change() {
     let project = Project::new("known-conflicts");
     let port = free_port();
     let somebody = ForeignContainer::new("spct-somebody", &["--publish", &format!("{port}:80")]);

@@ -1,4 +1,4 @@
-//! What a script does with services, containers, volumes, networks and images.
+//! The script functions for services, containers, volumes, networks and images.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use super::docker::{docker, exec, is_there, objects};
 use super::images::busybox;
 use super::project::{Project, free_port};
 
-/// A web server on port 80, in the folder `/www`, which tells each HUP.
+/// A web server on port 80 for the folder `/www`. It logs each SIGHUP.
 const SERVER: &str = r#"["sh", "-c", "mkdir /www; echo it serves >/www/index.html; trap 'echo hung up' HUP; httpd -f -p 80 -h /www & while :; do wait; done"]"#;
 
-/// One service `web`, up.
+/// A running project with one service `web`.
 fn web(name: &str) -> Project {
     let project = Project::new(name);
     let image = busybox();
@@ -27,7 +27,7 @@ fn web(name: &str) -> Project {
     project
 }
 
-/// Runs a script with `web` in it; what it printed.
+/// Runs a script that can use the variable `web`. Returns its standard output.
 fn with_web(project: &Project, text: &str) -> String {
     project
         .script(&format!("let spc = app::describe();\nlet web = spc.service(\"web\");\n{text}"))
@@ -36,7 +36,7 @@ fn with_web(project: &Project, text: &str) -> String {
 }
 
 #[test]
-fn a_command_answers_with_its_code_and_outputs() {
+fn exec_returns_the_exit_code_and_output() {
     let project = web("exec");
     let printed = with_web(
         &project,
@@ -66,9 +66,9 @@ fn a_command_answers_with_its_code_and_outputs() {
 }
 
 #[test]
-fn a_command_reads_from_a_file_and_writes_to_one_byte_by_byte() {
+fn exec_redirects_input_and_output_to_files_without_changing_a_byte() {
     let project = web("exec-files");
-    // All bytes, more of them than any buffer holds.
+    // Every byte value, in more data than any buffer can contain.
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(3 << 20).collect();
     fs::write(project.path("given"), &bytes).unwrap();
     let printed = with_web(
@@ -78,7 +78,7 @@ fn a_command_reads_from_a_file_and_writes_to_one_byte_by_byte() {
         web.exec("cat /data/copy", #{ stdout: fs::file("got") });
         let failed = web.exec("cat /data/copy; exit 1", #{ stdout: fs::file("incomplete"), check: false });
         print(`${failed.code} ${fs::exists("incomplete")} ${fs::sha256("given") == fs::sha256("got")}`);
-        // A command that does not read its input ends all the same.
+        // A command that ignores its input ends nevertheless.
         print(web.exec("head -c 3", #{ stdin: fs::file("got") }).ok);
         "#,
     );
@@ -87,7 +87,7 @@ fn a_command_reads_from_a_file_and_writes_to_one_byte_by_byte() {
 }
 
 #[test]
-fn a_service_tells_reads_writes_and_takes_signals() {
+fn a_script_can_inspect_probe_and_signal_a_service() {
     let project = web("service");
     let printed = with_web(
         &project,
@@ -113,7 +113,7 @@ fn a_service_tells_reads_writes_and_takes_signals() {
 }
 
 #[test]
-fn a_one_off_container_is_gone_afterwards() {
+fn a_one_off_container_is_removed_after_its_command() {
     let project = web("one-off");
     let image = busybox();
     let before = objects(&project.name);
@@ -131,7 +131,7 @@ fn a_one_off_container_is_gone_afterwards() {
     assert_eq!(printed, "from outside\nit serves\nexec 9 broken\n");
     assert_eq!(objects(&project.name), before);
 
-    // An interrupt takes it away too.
+    // An interrupt removes the container too.
     let mut run =
         project.script(&format!("run(\"{image}\", \"trap '' TERM; sleep 1000\");")).start();
     super::until::until("it runs", std::time::Duration::from_secs(60), || {
@@ -152,7 +152,7 @@ fn one_offs(project: &Project) -> String {
 }
 
 #[test]
-fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
+fn a_one_off_container_is_removed_after_a_hang_up_or_a_killed_run() {
     let project = Project::new("one-off-left");
     let image = busybox();
     project.stack(&format!(
@@ -171,13 +171,13 @@ fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
         });
         run
     };
-    // In a fresh project: its network is made.
+    // The project doesn't exist yet, so the one-off container also creates the network.
     let mut run = begin();
     run.signal(Signal::HUP);
     run.until_reported("interrupted");
     run.ends(130);
     assert_eq!(one_offs(&project), "");
-    // Beside the service, which has the name, the port and the address.
+    // The service runs too. It already has the container name, the port and the address.
     project.up().ends(0);
     begin().kill();
     let left = one_offs(&project);
@@ -189,7 +189,7 @@ fn a_one_off_container_outlives_no_hang_up_and_no_killed_run() {
 }
 
 #[test]
-fn volumes_networks_and_containers_are_made_looked_at_and_removed() {
+fn a_script_can_create_inspect_and_remove_objects() {
     let project = web("objects");
     let printed = with_web(
         &project,
@@ -221,7 +221,7 @@ fn volumes_networks_and_containers_are_made_looked_at_and_removed() {
 }
 
 #[test]
-fn what_is_not_the_projects_is_not_a_scripts_to_change() {
+fn a_script_can_not_change_objects_of_other_projects() {
     let mine = web("mine");
     let other = web("other");
     let refused = |text: &str, object: &str| {
@@ -257,7 +257,7 @@ fn what_is_not_the_projects_is_not_a_scripts_to_change() {
 }
 
 #[test]
-fn following_logs_ends_with_ctrl_c() {
+fn ctrl_c_ends_following_logs_without_an_error() {
     let project = Project::new("follow");
     let image = busybox();
     let counts = |word: &str| {
@@ -279,7 +279,7 @@ fn following_logs_ends_with_ctrl_c() {
         run.until_printed(line);
     }
     run.signal(Signal::INT);
-    // That is how it ends: no error, nothing to finish.
+    // Ctrl-C is the normal end of following a log, so spc prints no error.
     assert_eq!(run.ends(130).stderr, "");
     let tail = project
         .script("for line in app::describe().logs(\"one\", #{ tail: 2 }) { print(line); }")
@@ -290,7 +290,7 @@ fn following_logs_ends_with_ctrl_c() {
 }
 
 #[test]
-fn a_guarded_part_is_undone_when_it_fails_and_holds_the_lock() {
+fn a_failed_guarded_block_is_undone_under_the_lock() {
     let project = web("guarded");
     let text = r#"
         let spc = app::describe();

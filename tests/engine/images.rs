@@ -1,4 +1,4 @@
-//! What the tests' containers are made of. Made once, and found again by later runs.
+//! The images of the tests. Later runs reuse them.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::project::Project;
 
 /// A statically linked busybox, from the Debian package of that name.
 const BUSYBOX: &str = "/bin/busybox";
-/// The programs of it that the tests use.
+/// The busybox applets that the tests use.
 const PROGRAMS: &str = "cat chmod date echo false head httpd id kill ls mkdir nc nslookup printf ps rm seq sh sleep stat tail test touch tr true wc wget";
 
 /// The reference stack's base images, as its `.env` names them.
@@ -23,8 +23,8 @@ pub const BASE_IMAGES: [(&str, &str); 5] = [
     ("NGINX_IMAGE", "local/nginx:alpine"),
 ];
 
-/// Has the project's own script make the base images, and its runbook the development images; one
-/// that is there and as it should be is left as it is.
+/// Builds the base images with the project's script and the development images with its runbook.
+/// Images that are up to date stay unchanged.
 pub fn reference_images() {
     static MADE: OnceLock<()> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -43,14 +43,14 @@ pub fn reference_images() {
     });
 }
 
-/// An image of one program, which starts a shell.
+/// An image with busybox that starts a shell.
 pub fn busybox() -> &'static str {
     static IMAGE: OnceLock<String> = OnceLock::new();
     IMAGE.get_or_init(|| image("busybox", &["CMD [\"sh\"]"]))
 }
 
-/// An image of one program with such instructions of a Dockerfile, and its name. The tag is the
-/// digest of what is in it, so that one from an earlier run serves if it is the same.
+/// Creates an image with busybox and these Dockerfile instructions. Returns its name. The tag is
+/// the digest of the content, so later runs reuse the image.
 pub fn image(name: &str, instructions: &[&str]) -> String {
     let program = std::fs::read(BUSYBOX)
         .unwrap_or_else(|error| panic!("these tests need \"{BUSYBOX}\" (busybox-static): {error}"));
@@ -63,7 +63,7 @@ pub fn image(name: &str, instructions: &[&str]) -> String {
     );
     let project = Project::new(&format!("image-{name}"));
     std::fs::write(project.path("root.tar"), archive).unwrap();
-    // A list of strings is written alike in JSON and in a runbook.
+    // JSON and Rhai have the same syntax for a list of strings.
     let changes = serde_json::to_string(&changes).unwrap();
     project
         .script(&format!(

@@ -1,5 +1,5 @@
-//! `up` interrupted at each phase: it says what was done, leaves things tidy, and goes on from
-//! there.
+//! Interrupts at each phase of a run. spc reports what it did and cleans up, and the next run
+//! continues.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::FullPipe;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
-fn an_interrupt_while_waiting_leaves_what_was_made_and_up_goes_on() {
+fn an_interrupt_while_waiting_keeps_created_containers_and_up_continues() {
     let project = Project::waiting("int-wait");
     let mut run = project.up().start();
     run.until_reported("db          started");
@@ -49,7 +49,7 @@ fn an_interrupt_while_building_ends_the_build() {
     run.ends(130).prints(&["build image local/spct-int-build:1"]);
     let built = || docker(&["ps", "--all", "--quiet", "--filter", "name=spct-int-build"]);
     assert_eq!(built(), "");
-    // The command in the build is a process of this machine.
+    // The build's command is a process on this machine.
     let sleeps = || {
         let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
         let mut lines =
@@ -65,7 +65,7 @@ fn an_interrupt_while_building_ends_the_build() {
 }
 
 #[test]
-fn an_interrupt_while_replacing_brings_the_old_container_back() {
+fn an_interrupt_during_a_replacement_restores_the_old_container() {
     let project = Project::new("int-replace");
     let image = busybox();
     let stack = |check: &str| {
@@ -89,7 +89,7 @@ fn an_interrupt_while_replacing_brings_the_old_container_back() {
 }
 
 #[test]
-fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
+fn an_interrupted_run_with_blocked_output_rolls_back_and_releases_its_lock() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let project = Project::new("int-unread");
         let image = busybox();
@@ -104,7 +104,7 @@ fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
         stack("false");
         let pipe = FullPipe::new();
         let run = project.up().prints_to(pipe.end()).start();
-        // The new one has its name once the old one is stopped.
+        // The new container starts after the old one has stopped.
         let runs =
             |name: &str| is_there("container", name) && inspect(name)["State"]["Running"] == true;
         until("the old container is replaced", LIMIT, || {
@@ -122,9 +122,9 @@ fn a_run_whose_messages_nobody_reads_is_rolled_back_and_gives_its_lock_back() {
 }
 
 #[test]
-fn a_second_interrupt_leaves_at_once() {
+fn a_second_interrupt_exits_immediately() {
     let project = Project::new("int-twice");
-    // Its stop takes 20 s: a short call that one interrupt would wait for.
+    // Stopping the container takes 20 s. After one interrupt, spc would wait for it.
     let command = r#"command: ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], stop_grace_period: "20s""#;
     project.stack(&format!("services: #{{ web: #{{ image: \"{}\", {command} }} }}", busybox()));
     project.up().ends(0);
@@ -138,7 +138,7 @@ fn a_second_interrupt_leaves_at_once() {
 }
 
 #[test]
-fn an_interrupt_while_waiting_for_the_lock_leaves_the_other_run_alone() {
+fn an_interrupt_while_waiting_for_the_lock_does_not_affect_its_owner() {
     let project = Project::new("int-lock");
     let check = r#"healthcheck: #{ test: "test -f /tmp/well", interval: "1h" }"#;
     project.stack(&format!(
@@ -156,7 +156,7 @@ fn an_interrupt_while_waiting_for_the_lock_leaves_the_other_run_alone() {
 }
 
 #[test]
-fn an_interrupted_down_goes_on_from_there() {
+fn an_interrupted_down_continues_on_the_next_run() {
     let project = Project::new("int-down");
     let deaf = r#"command: ["sh", "-c", "trap '' TERM; touch /tmp/deaf; while :; do sleep 1; done"], stop_grace_period: "3s""#;
     project.stack(&format!(
@@ -170,7 +170,7 @@ fn an_interrupted_down_goes_on_from_there() {
     let mut run = project.spc(&["run", "scripts/down.rhai"]).start();
     run.until_reported("web         stopping");
     run.signal(Signal::INT);
-    // The stop is finished; nothing else is begun.
+    // spc finishes the current stop and starts no other step.
     run.ends(130).prints(&[
         "web         stopped",
         "not done",

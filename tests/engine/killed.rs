@@ -1,5 +1,5 @@
-//! A run that is killed at any point: the next one reaches the state, and leaves nothing orphaned
-//! or duplicated.
+//! Runs that are killed at any point. The next run reaches the described state and leaves no
+//! orphaned or duplicate objects.
 
 use super::docker::{containers, exec, inspect, objects};
 use super::images::busybox;
@@ -8,8 +8,8 @@ use super::spc::{RunningSpc, Spc};
 use super::watch::{EventWatch, is_of_a_check};
 use std::collections::BTreeMap;
 
-/// A database with a volume, and a service that depends on it; `word` is in the environment of
-/// both.
+/// Describes a database with a volume and a service that depends on it. Both have `word` in their
+/// environment.
 fn describe(project: &Project, word: &str) {
     let image = busybox();
     project.file("pass", "told to nobody");
@@ -30,8 +30,8 @@ fn describe(project: &Project, word: &str) {
     ));
 }
 
-/// The state of a project: its objects, and for each container whether it runs, and the hash of its
-/// description.
+/// The state of a project: its objects, and for each container whether it runs and the hash of its
+/// configuration.
 fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     let containers = containers(&project.name).into_keys().map(|name| {
         let found = inspect(&name);
@@ -41,9 +41,9 @@ fn state(project: &Project) -> (Vec<String>, BTreeMap<String, (bool, String)>) {
     (objects(&project.name), containers.collect())
 }
 
-/// Kills a run after each of this many events of the engine, evenly chosen. Each time `next` must
-/// reach the same state as without a kill.
-fn killed_on_the_way(
+/// Kills `run` at this many evenly spaced points, each after an event of the engine. After each
+/// kill, `next` must reach the same state as without a kill.
+fn kill_at_points(
     project: &Project,
     points: usize,
     prepare: impl Fn(),
@@ -68,8 +68,8 @@ fn killed_on_the_way(
         killed.kill();
         // The engine finishes its running calls.
         watch.until_quiet();
-        // Another test covers the wait for a lost run's lock; here it would take half a minute each
-        // time.
+        // Waiting until the killed run's lock is stale would take half a minute each time. Another
+        // test covers that.
         project.spc(&["--yes", "unlock"]).ends(0);
         next().ends(0);
         assert_eq!(state(project), wanted, "killed after event {kth}, {last:?}");
@@ -77,13 +77,13 @@ fn killed_on_the_way(
     }
 }
 
-/// An `up` of this description.
+/// Describes the project with `word`. Returns an `up`.
 fn up(project: &Project, word: &str) -> Spc {
     describe(project, word);
     project.up()
 }
 
-/// The project as it was before, with a row in its database.
+/// Brings the project up as it was before the change, with a row in its database.
 fn before(project: &Project) {
     up(project, "before").ends(0);
     exec(&project.container("db"), &["sh", "-c", "echo kept >/data/row"]);
@@ -94,24 +94,24 @@ fn assert_row_is_kept(project: &Project) {
 }
 
 #[test]
-fn a_first_up_that_is_killed_goes_on_from_there() {
+fn a_killed_first_up_continues_on_the_next_run() {
     let project = Project::new("killed");
     let wanted = || up(&project, "wanted");
-    killed_on_the_way(&project, 8, || super::docker::remove_project(&project.name), wanted, wanted);
+    kill_at_points(&project, 8, || super::docker::remove_project(&project.name), wanted, wanted);
 }
 
 #[test]
-fn a_replacement_that_is_killed_goes_on_from_there() {
+fn a_killed_replacement_continues_on_the_next_run() {
     let project = Project::new("killed-new");
     let wanted = || up(&project, "wanted");
-    killed_on_the_way(&project, 8, || before(&project), wanted, wanted);
+    kill_at_points(&project, 8, || before(&project), wanted, wanted);
     assert_row_is_kept(&project);
 }
 
 #[test]
-fn a_replacement_that_is_killed_can_be_taken_back() {
+fn a_killed_replacement_can_be_reverted() {
     let project = Project::new("killed-back");
-    killed_on_the_way(
+    kill_at_points(
         &project,
         6,
         || before(&project),
@@ -122,20 +122,20 @@ fn a_replacement_that_is_killed_can_be_taken_back() {
 }
 
 #[test]
-fn a_replacement_that_fails_and_is_killed_on_its_way_back_can_be_taken_back() {
+fn a_failed_replacement_killed_during_its_rollback_can_be_reverted() {
     let project = Project::new("killed-bad");
-    // Its check fails at once, so the old one is restored.
+    // The new container exits immediately, so spc restores the old one.
     let bad = || {
         describe(&project, "wanted");
         project.edit("scripts/stack.rhai", "touch /tmp/well; exec sleep 1000", "exit 3");
         project.up()
     };
-    killed_on_the_way(&project, 8, || before(&project), bad, || up(&project, "before"));
+    kill_at_points(&project, 8, || before(&project), bad, || up(&project, "before"));
     assert_row_is_kept(&project);
 }
 
 #[test]
-fn a_start_first_replacement_that_is_killed_goes_on_from_there() {
+fn a_killed_start_first_replacement_continues_on_the_next_run() {
     let project = Project::new("killed-beside");
     let describe = |word: &str| {
         project.stack(&format!(
@@ -148,7 +148,7 @@ fn a_start_first_replacement_that_is_killed_goes_on_from_there() {
         ));
         project.up()
     };
-    killed_on_the_way(
+    kill_at_points(
         &project,
         8,
         || drop(describe("before").ends(0)),
@@ -158,15 +158,15 @@ fn a_start_first_replacement_that_is_killed_goes_on_from_there() {
 }
 
 #[test]
-fn a_down_that_is_killed_goes_on_from_there() {
+fn a_killed_down_continues_on_the_next_run() {
     let project = Project::new("killed-down");
     let down = || project.spc(&["run", "scripts/down.rhai"]);
-    killed_on_the_way(&project, 6, || before(&project), down, down);
+    kill_at_points(&project, 6, || before(&project), down, down);
     assert_eq!(objects(&project.name), [""; 0]);
 }
 
 #[test]
-fn runs_that_begin_at_once_make_everything_once() {
+fn concurrent_runs_create_every_object_once() {
     let project = Project::new("at-once");
     describe(&project, "wanted");
     let mut watch = EventWatch::on(&project.name);

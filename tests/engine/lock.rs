@@ -1,4 +1,4 @@
-//! Only one run at a time changes a project, whatever happens to this run.
+//! The project lock: only one run at a time changes a project, even if that run is killed.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use super::spc::RunningSpc;
 use super::until::until;
 use super::watch::EventWatch;
 
-/// A lock whose counter does not change for this long is taken over.
+/// Another run takes a lock over if its counter does not change for this time.
 const STALE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// `db` becomes ready only on request, and `web` starts only then. So an `up` holds the lock as
-/// long as the test wants.
+/// A project in which `db` becomes ready on request and `web` starts afterwards. So the test
+/// decides how long an `up` holds the lock.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
     let image = busybox();
@@ -33,7 +33,7 @@ fn lock(project: &Project) -> String {
     format!("{}.spc-lock", project.name)
 }
 
-/// An `up` that holds the lock and waits for `db`.
+/// Starts an `up` that holds the lock and waits for `db`.
 fn owner(project: &Project) -> RunningSpc {
     let mut run = project.up().start();
     run.until_reported("db          started");
@@ -41,7 +41,7 @@ fn owner(project: &Project) -> RunningSpc {
     run
 }
 
-/// The same if `db` was started before.
+/// The same for a project in which `db` already runs.
 fn owner_again(project: &Project) -> RunningSpc {
     let run = project.up().start();
     until("the lock is taken", LIMIT, || is_there("container", &lock(project)).then_some(()));
@@ -52,7 +52,7 @@ fn let_db_get_ready(project: &Project) {
     exec(&project.container("db"), &["touch", "/tmp/well"]);
 }
 
-/// How often a container of the project was started.
+/// The number of start events of a service's container.
 fn starts(events: &[String], project: &Project, service: &str) -> usize {
     events
         .iter()
@@ -61,7 +61,7 @@ fn starts(events: &[String], project: &Project, service: &str) -> usize {
 }
 
 #[test]
-fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
+fn a_second_run_waits_for_the_first_and_then_changes_nothing() {
     let project = project("lock-wait");
     let mut watch = EventWatch::on(&project.name);
     let first = owner(&project);
@@ -78,7 +78,7 @@ fn a_second_run_waits_for_the_first_and_then_finds_nothing_to_do() {
 }
 
 #[test]
-fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
+fn a_run_that_waited_for_a_release_does_not_revert_it() {
     let project = Project::new("lock-kept");
     let image = busybox();
     let service =
@@ -121,7 +121,7 @@ fn a_run_that_waited_does_not_undo_the_release_it_waited_for() {
 }
 
 #[test]
-fn the_lock_of_a_killed_run_is_taken_over_at_once() {
+fn the_lock_of_a_killed_run_is_taken_over_immediately() {
     let project = project("lock-at-once");
     let mut watch = EventWatch::on(&project.name);
     owner(&project).kill();
@@ -156,12 +156,12 @@ fn the_lock_of_a_killed_run_is_taken_over_at_once() {
 }
 
 #[test]
-fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_other_waits_for_it() {
+fn one_of_two_waiters_in_other_pid_namespaces_takes_over_a_stale_lock() {
     let project = project("lock-killed");
     let mut watch = EventWatch::on(&project.name);
     owner(&project).kill();
     let begun = Instant::now();
-    // In namespaces of their own, as in containers.
+    // Each runs in a PID namespace, as in a container, so it can't see the owner's process.
     let mut waiters =
         [project.up().in_own_namespace().start(), project.up().in_own_namespace().start()];
     for waiter in &mut waiters {
@@ -186,7 +186,7 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
         (1, 1),
         "{events:?}"
     );
-    // Created and removed alternately: there are never two owners.
+    // The lock container is created and removed alternately, so there are never two owners.
     let turns: Vec<&str> = events
         .iter()
         .filter_map(|event| event.strip_suffix(&format!(" {left}")))
@@ -200,7 +200,7 @@ fn one_of_two_waiters_that_can_not_see_the_owner_takes_over_its_lock_and_the_oth
 }
 
 #[test]
-fn an_owner_that_stood_still_too_long_stops_with_lock() {
+fn a_paused_lock_owner_stops_after_its_lock_was_taken_over() {
     let project = project("lock-paused");
     let mut watch = EventWatch::on(&project.name);
     let first = owner(&project);
@@ -209,7 +209,7 @@ fn an_owner_that_stood_still_too_long_stops_with_lock() {
     second.until_reported("taken over");
     let_db_get_ready(&project);
     second.ends(0).prints(&["ready"]);
-    // Its own probe timed out meanwhile, so the engine's result counts.
+    // The first run's own probe has timed out, so it uses the engine's health check.
     first.signal(Signal::CONT);
     first.ends(4).prints(&["The project's lock was taken away from this run"]);
     assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
@@ -217,7 +217,7 @@ fn an_owner_that_stood_still_too_long_stops_with_lock() {
 }
 
 #[test]
-fn an_owner_whose_lock_was_pruned_stops_with_lock() {
+fn a_lock_owner_stops_after_its_lock_was_removed() {
     let project = project("lock-pruned");
     let first = owner(&project);
     docker(&["rm", &lock(&project)]);
@@ -227,7 +227,7 @@ fn an_owner_whose_lock_was_pruned_stops_with_lock() {
 }
 
 #[test]
-fn unlock_removes_the_lock_of_a_live_run_only_when_told_so_and_that_of_a_dead_one_at_once() {
+fn unlock_removes_the_lock_of_a_running_process_only_with_yes() {
     let project = project("unlock");
     project.spc(&["unlock"]).ends(0).prints(&["is not locked"]);
     let live = owner(&project);

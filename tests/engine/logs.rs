@@ -1,4 +1,4 @@
-//! Logs on a real engine: what only its own times, streams and restarts show.
+//! Container logs with a real engine's timestamps, streams and restarts.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::until::until;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A command that writes a line of this word and a number again and again, and ends on TERM.
+/// A command that prints `word` and a counter every `step` seconds until SIGTERM.
 fn counts(word: &str, step: &str) -> String {
     format!(
         r#"["sh", "-c", "trap 'exit 0' TERM; i=0; while :; do echo {word} $i; i=$((i+1)); sleep {step}; done"]"#
@@ -29,13 +29,13 @@ fn two(name: &str) -> Project {
     project
 }
 
-/// What Docker has in a container's log.
+/// The lines of `docker logs`.
 fn docker_log(container: &str) -> Vec<String> {
     docker(&["logs", container]).lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn following_goes_on_over_restarts_and_sees_what_is_started_later_each_line_once() {
+fn following_logs_survives_restarts_and_includes_services_started_later() {
     let project = two("logs-follow");
     project.up().ends(0);
     let text = r#"for line in app::describe().logs((), #{ follow: true }) { print(`${line.service}|${line.text}`); }"#;
@@ -60,7 +60,7 @@ fn following_goes_on_over_restarts_and_sees_what_is_started_later_each_line_once
 }
 
 #[test]
-fn the_lines_of_two_services_are_sorted_and_a_part_of_them_is_exact() {
+fn log_lines_of_two_services_are_sorted_and_since_and_until_are_exact() {
     let project = two("logs-order");
     project.script(r#"app::describe().up(["a", "b"]);"#).ends(0);
     until("there are lines", LIMIT, || {
@@ -88,7 +88,7 @@ fn the_lines_of_two_services_are_sorted_and_a_part_of_them_is_exact() {
 }
 
 #[test]
-fn a_log_that_its_driver_does_not_keep_spoils_no_other() {
+fn an_unreadable_log_does_not_affect_other_logs() {
     let (project, image) = (Project::new("logs-none"), busybox());
     project.stack(&format!(
         r#"services: #{{
@@ -107,7 +107,7 @@ fn a_log_that_its_driver_does_not_keep_spoils_no_other() {
 }
 
 #[test]
-fn long_lines_terminals_and_last_lines_without_an_end_are_whole() {
+fn long_and_unterminated_log_lines_are_complete() {
     let (project, image) = (Project::new("logs-lines"), busybox());
     let command = r"head -c 40000 /dev/zero | tr '\0' x; echo; echo short; printf tail";
     let quoted = command.replace('\\', r"\\");
@@ -115,7 +115,7 @@ fn long_lines_terminals_and_last_lines_without_an_end_are_whole() {
         r#"services: #{{ plain: #{{ image: "{image}", command: ["sh", "-c", "{quoted}"] }} }}"#
     ));
     project.up().ends(0);
-    // As Docker Compose makes it of `tty: true`.
+    // A container like the one that Docker Compose creates for `tty: true`.
     let label = |key: &str, value: &str| format!("com.docker.compose.{key}={value}");
     let labels = [
         label("project", &project.name),
@@ -152,7 +152,7 @@ fn long_lines_terminals_and_last_lines_without_an_end_are_whole() {
 }
 
 #[test]
-fn the_last_log_lines_of_a_failure_are_of_its_own_start() {
+fn the_log_lines_of_a_failure_come_from_its_last_start() {
     let (project, image) = (Project::new("logs-stale"), busybox());
     let command =
         "if [ -e /n/2 ]; then echo SECOND reason; else echo FIRST reason; echo > /n/2; fi; exit 7";

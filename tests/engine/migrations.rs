@@ -1,5 +1,5 @@
-//! The database of the reference stack and the models of its backend: what is reported before they fit,
-//! and how they come to.
+//! Database migrations of the reference stack: `up` reports missing ones and `db_init` applies
+//! them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::project::Project;
 
 const LIMIT: Duration = Duration::from_secs(300);
 const MODELS: &str = "examples/spc/backend/measurements/models.py";
-/// A migration that changes no model.
+/// A migration that creates a table but changes no model.
 const WITNESS: &str = r#"from django.db import migrations
 
 
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
 "#;
 
 #[test]
-fn what_is_not_migrated_is_told_by_up_and_mended_by_db_init() {
+fn up_reports_missing_migrations_and_db_init_applies_them() {
     let _alone = heavy();
     let project = Project::reference("migrations");
     let up = || project.up().within(LIMIT).ends(0);

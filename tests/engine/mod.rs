@@ -1,8 +1,8 @@
-//! Whole runs on a real engine: the real binary, real runbooks, looked at through Docker's own
-//! client.
+//! End-to-end tests on a real engine. They run the real binary with real runbooks and check the result
+//! with the `docker` command.
 //!
-//! Each test has a project of its own and first removes what an earlier run left of it. The engine
-//! is the one that `DOCKER_HOST` or the default socket leads to.
+//! Each test has its own project and first removes objects that an earlier run left behind. The engine
+//! is the one at `DOCKER_HOST` or at the default socket.
 
 mod adopt;
 mod bad_database;
@@ -55,7 +55,7 @@ mod webdriver;
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Held by tests that keep the machine busy or measure it: one at a time.
+/// A lock for tests that need much of the machine or measure times. They run one at a time.
 fn heavy() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock()

@@ -1,4 +1,4 @@
-//! A project whose folder was renamed, and releases behind a link that is switched.
+//! Projects in a renamed folder, and releases behind a symlink.
 
 use std::os::unix::fs::symlink;
 
@@ -9,7 +9,7 @@ use super::images::busybox;
 use super::project::Project;
 use super::spc::Spc;
 
-/// Writes the project's compose file into `folder`: `a` on a volume.
+/// Writes a compose file with a service `a` and a volume into `folder`.
 fn compose(project: &Project, folder: &str, word: &str) {
     let text = format!(
         "name: {}\nservices:\n  a: {{image: '{}', command: [sleep, '1000'], stop_grace_period: 0s, environment: {{WORD: {word}}}, volumes: ['data:/data']}}\n\
@@ -23,7 +23,7 @@ fn compose(project: &Project, folder: &str, word: &str) {
         .file(&format!("{folder}/spc.toml"), "spc = \"0.1\"\n");
 }
 
-/// A run of this script in `folder`; the project has the name that its compose file says.
+/// A run of this script in `folder`. The compose file sets the project name.
 fn run(project: &Project, folder: &str, script: &str) -> Spc {
     Spc::new(project.path("").as_path(), &["run", "-C", folder, "-e", script])
 }
@@ -32,7 +32,7 @@ const UP: &str = "compose().up();";
 const DOWN: &str = "compose().down();";
 
 #[test]
-fn a_project_whose_folder_was_renamed_is_named_once() {
+fn a_project_in_a_renamed_folder_needs_the_project_option_once() {
     let project = Project::new("renamed");
     let name = &project.name;
     compose(&project, "one", "a");
@@ -63,7 +63,8 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
     run(&project, "two", DOWN).ends(0);
     run(&project, "two", UP).ends(0);
     assert_eq!(exec(&project.container("a"), &["cat", "/data/row"]).trim(), "kept");
-    // A project of that name in another folder, also where the first one was.
+    // Another folder can't use this project name, not even the folder where the project was
+    // created.
     for folder in ["one", "three"] {
         compose(&project, folder, "b");
         run(&project, folder, UP).ends(5).prints(&[&hint]);
@@ -77,7 +78,7 @@ fn a_project_whose_folder_was_renamed_is_named_once() {
 }
 
 #[test]
-fn releases_behind_a_link_take_the_stack_over_from_each_other() {
+fn releases_behind_a_symlink_take_over_the_stack() {
     let project = Project::new("released");
     let name = &project.name;
     let link = project.path("current");
@@ -94,7 +95,7 @@ fn releases_behind_a_link_take_the_stack_over_from_each_other() {
         assert_eq!(exec(&project.container("a"), &["sh", "-c", "echo $WORD"]).trim(), release);
         run(&project, "current", UP).ends(0);
     }
-    // The release before is not the project's folder any more.
+    // The previous release is no longer the project's folder.
     run(&project, "releases/2", DOWN).ends(5).prints(&["/releases/3\""]);
     run(&project, "current", DOWN).ends(0);
     run(&project, "current", "compose().down(#{ volumes: true });").arg("--yes").ends(0);
@@ -102,7 +103,7 @@ fn releases_behind_a_link_take_the_stack_over_from_each_other() {
 }
 
 #[test]
-fn a_release_in_another_folder_does_not_forget_what_the_project_was_brought_up_with() {
+fn a_release_in_another_folder_respects_the_saved_options() {
     let project = Project::new("release-kept");
     let name = &project.name;
     let script = "let o = args(#{ mode: arg::text(\"development\", \"Mode\").kept(\"MODE\") }); compose().up(); print(o.mode);";

@@ -1,4 +1,4 @@
-//! An engine over ssh, with a real `ssh` and a real server.
+//! An engine over SSH, with a real client and a real server.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ use super::spc::Spc;
 use super::sshd::Sshd;
 
 #[test]
-fn an_engine_over_ssh_serves_as_a_local_one_does_with_one_login_for_each_run() {
+fn an_engine_over_ssh_behaves_like_a_local_one_with_one_login_per_run() {
     let project = Project::new("ssh");
     let sshd = Sshd::new(&[]);
     let runs = serves_as_a_local_engine(&project, &|spc| sshd.leads(spc), &docker);
@@ -25,8 +25,7 @@ fn an_engine_over_ssh_serves_as_a_local_one_does_with_one_login_for_each_run() {
 }
 
 #[test]
-fn where_sockets_are_not_forwarded_dockers_client_there_passes_on_more_connections_than_a_login_has_sessions()
- {
+fn an_engine_over_ssh_works_without_socket_forwarding() {
     let project = Project::new("ssh-dial");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 3"]);
     serves_as_a_local_engine(&project, &|spc| sshd.leads(spc), &docker);
@@ -34,7 +33,7 @@ fn where_sockets_are_not_forwarded_dockers_client_there_passes_on_more_connectio
 }
 
 #[test]
-fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_a_time() {
+fn twenty_services_start_over_ssh_with_few_sessions_and_logins() {
     let project = Project::new("ssh-few");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 2", "MaxStartups 2:90:3"]);
     project.stack(&sleepers(20));
@@ -42,14 +41,14 @@ fn twenty_services_come_up_where_a_login_has_two_sessions_and_few_may_log_in_at_
     let execs = r#"print(parallel([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|n| || app::describe().service(`s${n}`).exec(`sleep 0.3; echo ${n}`).stdout.int())));"#;
     sshd.leads(project.script(execs)).ends(0).printed(&["[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"]);
     sshd.leads(project.spc(&["run", "scripts/down.rhai"])).ends(0);
-    // Each run has several permanent streams, so one login is not enough; but it does not log in
-    // for each connection.
+    // Each run has several long-lived streams, so it needs more than one login. But it does not log
+    // in for each connection.
     assert!(sshd.logins() <= 12, "{}", sshd.logins());
     sshd.until_nothing_is_left();
 }
 
 #[test]
-fn a_server_that_gives_no_session_is_said_to() {
+fn an_ssh_server_without_sessions_is_reported() {
     let project = Project::new("ssh-none");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "MaxSessions 0"]);
     sshd.leads(project.spc(&["ps"])).ends(1).prints(&["MaxSessions"]);
@@ -57,7 +56,7 @@ fn a_server_that_gives_no_session_is_said_to() {
 }
 
 #[test]
-fn a_key_that_leads_to_dockers_client_alone_and_a_shell_that_prints_serve_too() {
+fn ssh_works_with_a_forced_command_and_with_a_shell_that_prints() {
     let project = Project::new("ssh-forced");
     for forced in ["docker system dial-stdio", "echo Welcome; echo; eval $SSH_ORIGINAL_COMMAND"] {
         let sshd = Sshd::new(&["AllowStreamLocalForwarding no", &format!("ForceCommand {forced}")]);
@@ -66,7 +65,7 @@ fn a_key_that_leads_to_dockers_client_alone_and_a_shell_that_prints_serve_too() 
     }
 }
 
-/// This many waiting services.
+/// A stack with this many idle services.
 fn sleepers(count: usize) -> String {
     let service =
         format!(r#"image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s""#, busybox());
@@ -76,7 +75,7 @@ fn sleepers(count: usize) -> String {
 }
 
 #[test]
-fn a_run_that_is_killed_or_interrupted_leaves_no_login() {
+fn a_killed_or_interrupted_run_leaves_no_ssh_login() {
     let project = Project::new("ssh-ended");
     let sshd = Sshd::new(&[]);
     let begun = || {
@@ -94,7 +93,7 @@ fn a_run_that_is_killed_or_interrupted_leaves_no_login() {
 }
 
 #[test]
-fn what_keeps_ssh_from_logging_in_is_told_in_its_words_with_the_next_step() {
+fn a_failed_ssh_login_is_reported_with_a_suggested_fix() {
     let project = Project::new("ssh-refused");
     let sshd = Sshd::new(&[]);
     let ps = |host: &str| {
@@ -127,7 +126,7 @@ fn what_keeps_ssh_from_logging_in_is_told_in_its_words_with_the_next_step() {
 }
 
 #[test]
-fn a_machine_without_an_engine_or_docker_is_told_from_one_that_does_not_let_in() {
+fn a_missing_docker_over_ssh_differs_from_a_failed_login() {
     let project = Project::new("ssh-empty");
     let sshd = Sshd::new(&["AllowStreamLocalForwarding no", "SetEnv PATH=/nowhere"]);
     let ps: Spc = sshd.leads(project.spc(&["ps"]));
@@ -136,7 +135,7 @@ fn a_machine_without_an_engine_or_docker_is_told_from_one_that_does_not_let_in()
 }
 
 #[test]
-fn a_login_that_is_lost_is_told_and_not_taken_for_an_engine_that_does_not_run() {
+fn a_lost_ssh_login_is_reported_as_a_lost_connection() {
     let project = Project::new("ssh-lost");
     let sshd = Sshd::new(&[]);
     let script = r#"print(stack().ps().len()); wait_until("20s", || fs::exists("go")); print(stack().ps().len());"#;
@@ -149,7 +148,7 @@ fn a_login_that_is_lost_is_told_and_not_taken_for_an_engine_that_does_not_run() 
 }
 
 #[test]
-fn at_a_terminal_ssh_may_ask() {
+fn ssh_can_ask_questions_at_a_terminal() {
     let project = Project::new("ssh-asks");
     let sshd = Sshd::new(&[]);
     sshd.trust_nobody();
@@ -159,21 +158,22 @@ fn at_a_terminal_ssh_may_ask() {
     let name = ptsname(&keyboard, Vec::new()).unwrap();
     let terminal = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
 
-    // In a session of its own with this terminal.
+    // Runs spc in a new session with this controlling terminal.
     let mut run = Command::new("setsid");
     run.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_spc"), "--project", &project.name, "ps"])
         .current_dir(project.path(""));
     run.env("DOCKER_HOST", sshd.docker_host()).env("PATH", sshd.search_path());
     run.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
     let mut child = run.spawn().unwrap();
-    // It also holds the terminal open, whose end is read below.
+    // The command holds the terminal open. Dropping it closes the terminal, so that reading it can
+    // end.
     drop(run);
 
     let mut keyboard = File::from(keyboard);
     let mut shown = String::new();
     let mut chunk = [0; 4096];
     let mut answered = false;
-    // Reading from a terminal that nobody holds any more is an error.
+    // Reading fails once no process has the terminal open.
     while let Ok(count @ 1..) = keyboard.read(&mut chunk) {
         shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
         if !answered && shown.contains("(yes/no") {

@@ -1,5 +1,5 @@
-//! An engine behind TLS: a second real one, which asks for certificates, by the environment and by
-//! Docker's contexts.
+//! An engine that requires TLS client certificates. spc gets them from environment variables and
+//! from Docker contexts.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn with_certificates(spc: Spc, engine: &TlsEngine, folder: &Path) -> Spc {
 }
 
 #[test]
-fn an_engine_behind_tls_serves_as_a_local_one_does() {
+fn an_engine_behind_tls_behaves_like_a_local_one() {
     let _one = heavy();
     let project = Project::new("tls");
     let engine = TlsEngine::new();
@@ -33,7 +33,7 @@ fn an_engine_behind_tls_serves_as_a_local_one_does() {
 }
 
 #[test]
-fn certificates_that_do_not_fit_are_told_by_their_file_with_the_next_step() {
+fn wrong_certificates_are_reported_with_their_file_and_a_suggested_fix() {
     let _one = heavy();
     let project = Project::new("tls-refused");
     let engine = TlsEngine::new();
@@ -62,14 +62,14 @@ fn certificates_that_do_not_fit_are_told_by_their_file_with_the_next_step() {
     let reverse = ps(&engine.client()).env("DOCKER_HOST", Relay::new().docker_host());
     reverse.ends(1).prints(&["it does not speak TLS", "unset DOCKER_TLS_VERIFY"]);
 
-    // Encrypted, and no more: no authority is asked.
+    // `DOCKER_TLS` encrypts the connection but does not verify the server's certificate.
     let unverified =
         project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host()).env("DOCKER_TLS", "1");
     unverified.env("DOCKER_CERT_PATH", engine.client()).ends(0);
 }
 
 #[test]
-fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
+fn docker_contexts_select_their_engines() {
     let _one = heavy();
     let project = Project::new("tls-context");
     let engine = TlsEngine::new();
@@ -115,7 +115,7 @@ fn the_contexts_of_dockers_own_client_lead_to_their_engines() {
 
     let spc =
         |words: &[&str]| project.spc(words).env("DOCKER_CONFIG", &config).env("DOCKER_HOST", "");
-    // Who answers is seen by an object that only one of the engines has.
+    // Only one of the engines has this volume, so it shows which engine answers.
     let volume = format!("{}-there", project.name);
     engine.docker(&["volume", "create", &volume]);
     project.file("scripts/there.rhai", &format!("print(volume(\"{volume}\").exists());\n"));

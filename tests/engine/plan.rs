@@ -1,5 +1,5 @@
-//! `spc plan` on a real engine: it touches nothing, and the run behind a recording relay does what
-//! was planned.
+//! `spc plan` on a real engine. A plan changes nothing, and the run makes exactly the requests that
+//! were planned. A relay records them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,11 +15,11 @@ use super::images::{busybox, image};
 use super::project::Project;
 use super::relay::{Relay, Request};
 
-/// A step of a plan, as far as it changes the engine.
+/// A step of a plan that changes something.
 #[derive(Debug, Clone)]
 struct Step {
     number: u64,
-    /// `create container spct-plan-web-1`.
+    /// The action and its object, such as `create container spct-plan-web-1`.
     what: String,
     cause: String,
     after: Vec<u64>,
@@ -37,7 +37,8 @@ impl Harness {
         Self { relay: Relay::at_socket(folder.path()), project, _folder: folder }
     }
 
-    /// The steps that are planned. Nothing is changed by asking for them, here or on the engine.
+    /// Plans a runbook. Returns the steps and the event `plan`. Asserts that the plan changes
+    /// neither files nor the engine.
     fn plan(&self, words: &[&str]) -> (Vec<Step>, Value) {
         let files = digest(self.project.path(""));
         self.relay.take();
@@ -75,7 +76,8 @@ impl Harness {
         (steps.collect(), plan)
     }
 
-    /// Plans a runbook and runs it: what is done is what was planned, in the same causal order.
+    /// Plans a runbook and runs it. Asserts that the run takes the planned steps and respects their
+    /// dependencies.
     fn plan_and_run(&self, words: &[&str]) -> Vec<Step> {
         let (steps, plan) = self.plan(words);
         assert!(steps.iter().all(|step| !step.cause.is_empty()), "{steps:?}");
@@ -110,12 +112,12 @@ impl Harness {
     }
 }
 
-/// Whether a step is a request of its own to the engine that these tests compare.
+/// Whether a step is a request to the engine, not a change of a file.
 fn on_engine(what: &str) -> bool {
     !what.starts_with("write ") && !what.starts_with("make ") && !what.starts_with("append ")
 }
 
-/// A step in the words that people read.
+/// The text of a step, as in the plan for people.
 fn what(step: &Value) -> String {
     let action = ActionKind::iter().find(|kind| serde_json::json!(kind) == step["action"]).unwrap();
     let object = &step["object"];
@@ -124,7 +126,7 @@ fn what(step: &Value) -> String {
     texts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Without what the request does not say.
+/// Removes the details that the request does not contain.
 fn shortened(what: &str) -> String {
     match what
         .strip_prefix("deliver secrets to ")
@@ -146,8 +148,7 @@ fn names() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The changes among requests, as a plan says them: without spc's lock, the engine's bookkeeping
-/// and health checks.
+/// The changes among the requests, in the words of a plan. Excludes spc's lock and health checks.
 fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> {
     let after = names();
     let created: Vec<String> = requests
@@ -158,7 +159,7 @@ fn done(requests: &[Request], before: &BTreeMap<String, String>) -> Vec<String> 
         .collect();
     let name = |id: &str| {
         before.get(id).cloned().unwrap_or_else(|| {
-            // What came and went is the lock.
+            // The only container that was created and removed meanwhile is the lock.
             let name = after.get(id).cloned().unwrap_or_else(|| "the.spc-lock".to_owned());
             let new = format!("{name}.new");
             if created.contains(&new) { new } else { name }
@@ -213,7 +214,7 @@ fn one(request: &Request, name: &dyn Fn(&str) -> String) -> Option<String> {
     })
 }
 
-/// What is in a folder: paths, contents.
+/// The files below a folder: paths and contents.
 fn digest(folder: impl AsRef<Path>) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.as_ref().to_path_buf()];
@@ -231,7 +232,7 @@ fn digest(folder: impl AsRef<Path>) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// A stack of a service with a volume, its variables in a file, and a worker.
+/// Describes a service with a volume, an env file and configs, and optionally a worker.
 fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
     let sleeps = |image: &str| {
         format!(r#"image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s""#)
@@ -250,7 +251,7 @@ fn describe(project: &Project, image: &str, colour: &str, worker: bool) {
 }
 
 #[test]
-fn a_read_only_command_is_run_by_a_plan_where_it_is_allowed_and_nowhere_else() {
+fn a_plan_runs_a_read_only_command_only_if_the_policy_allows_it() {
     let project = Project::new("plan-read-only");
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
     let code = "import \"stack\" as app;\nlet web = app::describe().service(\"web\");\n\
@@ -276,7 +277,7 @@ fn a_read_only_command_is_run_by_a_plan_where_it_is_allowed_and_nowhere_else() {
 }
 
 #[test]
-fn what_is_planned_is_what_is_done() {
+fn a_run_does_exactly_what_was_planned() {
     let project = Project::new("plan");
     project.file("web.env", "SIZE=1\n").file("site.conf", "first of a config");
     let own = format!("local/{}:1", project.name);
@@ -364,7 +365,7 @@ fn what_is_planned_is_what_is_done() {
 }
 
 #[test]
-fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
+fn the_image_of_a_planned_build_is_unknown_until_its_step() {
     let project = Project::new("plan-build");
     let image = format!("local/{}:1", project.name);
     let _ = try_docker(&["rmi", &image]);
@@ -411,7 +412,7 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
     let text = project.spc(&["plan"]).args(&words).ends(0);
     text.printed(&["its image is unknown until step 1", "1 to build"]);
     trial.plan_and_run(&words);
-    // What is on its labels is what it would be built from.
+    // The image's labels match its build inputs, so spc does not build it again.
     assert!(trial.plan_and_run(&words).is_empty());
 
     project.file("app/note", "two");
@@ -425,7 +426,7 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
     trial.plan_and_run(&words);
     assert_eq!(docker(&["exec", &project.container("web"), "cat", "/note"]), "two");
 
-    // Built anew from other lines, it may come out as it was: then less is done than was planned.
+    // A new build may result in the same image. Then the run does less than planned.
     project.edit("app/Dockerfile", "# small", "# still small");
     let planned: Vec<String> =
         trial.plan(&words).0.iter().map(|step| shortened(&step.what)).collect();
@@ -443,7 +444,7 @@ fn what_a_build_makes_is_unknown_until_its_step_and_the_run_does_no_more() {
 }
 
 #[test]
-fn a_database_is_planned_up_to_what_nobody_can_know() {
+fn a_plan_of_db_init_marks_what_depends_on_command_output() {
     let trial = Harness::of(Project::reference("plan-db"));
     let (_, plan) = trial.plan(&["scripts/db_init.rhai"]);
     let assumed: Vec<String> = plan["items"]
@@ -465,9 +466,10 @@ fn a_database_is_planned_up_to_what_nobody_can_know() {
 }
 
 #[test]
-fn services_that_are_not_well_at_the_time_are_planned() {
+fn a_plan_works_while_services_are_unhealthy() {
     let project = Project::new("plan-ill");
-    // It answers to a file that is not there yet, and ends again and again.
+    // `loops` exits again and again. `ill` never passes its health check, because the file is
+    // missing.
     let describe = |project: &Project, colour: &str| {
         project.stack(&format!(
             r#"services: #{{
@@ -488,7 +490,7 @@ fn services_that_are_not_well_at_the_time_are_planned() {
         project.spc(&["run", "scripts/one.rhai"]).ends(1);
     }
     let trial = Harness::of(project);
-    // As often as it takes to meet the one that ends in each of its states.
+    // Repeats until the container `loops` was seen in both of its states.
     let mut seen = std::collections::BTreeSet::new();
     while seen.len() < 2 {
         let before = docker(&[

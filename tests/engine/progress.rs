@@ -1,5 +1,5 @@
-//! What is seen of a run on a terminal while it goes on, and what stays: the real binary at a
-//! pseudo-terminal.
+//! Progress on a terminal: the live display during a run and the lines that stay afterwards. The
+//! real binary runs at a pseudo-terminal.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::images::busybox;
 use super::project::Project;
 use crate::support::Screen;
 
-/// Two services, one of them built and waiting for the other, which gets ready when told to.
+/// Describes two services. `web` is built and waits for `db`, which becomes ready on request.
 fn stack(project: &Project) {
     let image = busybox();
     let name = &project.name;
@@ -31,7 +31,7 @@ fn no_image(project: &Project) {
     docker(&["image", "rm", "--force", &format!("local/{}:1", project.name)]);
 }
 
-/// What stands on a screen, with one blank between words and `[time]` for times.
+/// The text of a screen with single spaces between words and `[time]` in place of times.
 fn without_times(text: &str) -> String {
     let mut shown = String::new();
     for line in text.lines() {
@@ -53,7 +53,7 @@ fn without_times(text: &str) -> String {
 }
 
 #[test]
-fn a_stack_comes_up_before_ones_eyes_and_a_line_a_service_stays() {
+fn progress_is_live_and_leaves_one_line_per_service() {
     for (columns, name) in [(80, "seen-80"), (200, "seen-200")] {
         let project = Project::new(name);
         stack(&project);
@@ -78,7 +78,7 @@ fn a_stack_comes_up_before_ones_eyes_and_a_line_a_service_stays() {
         similar_asserts::assert_eq!(without_times(&screen.text()), expected);
         assert!(screen.is_tidy(), "{}", screen.text());
 
-        // Nothing to do is a line.
+        // A run that changes nothing prints one line.
         let screen = Screen::new(columns, 24);
         project.up().at(&screen).ends(0);
         screen.finish();
@@ -91,7 +91,7 @@ fn a_stack_comes_up_before_ones_eyes_and_a_line_a_service_stays() {
 }
 
 #[test]
-fn programs_are_told_the_same_moments_as_events() {
+fn json_output_contains_the_progress_as_events() {
     let project = Project::new("seen-json");
     let image = busybox();
     project.stack(&format!(
@@ -118,7 +118,7 @@ fn programs_are_told_the_same_moments_as_events() {
         json!({"kind": "container", "name": project.container("db")}),
         json!({"kind": "container", "name": project.container("web")}),
     );
-    // Each after the one before it.
+    // The events must come in this order. Others may come between them.
     let mut rest = events.iter();
     for wanted in [
         json!({"event": "verb_started", "project": project.name, "verb": "up", "steps": 7, "services": ["db", "web"], "unchanged": []}),
@@ -145,14 +145,14 @@ fn programs_are_told_the_same_moments_as_events() {
             .any(|event| is(event, &json!({"event": "unchanged", "verb": "up"})))
     );
 
-    // In lines a wait is reported with its cause once, when it is over.
+    // Without a terminal, spc reports a wait and its cause once, when the wait is over.
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     let ended = project.up().ends(0).prints(&["for db to be ready"]);
     assert_eq!(ended.stderr.matches("waited").count(), 1, "{}", ended.stderr);
 }
 
 #[test]
-fn ctrl_c_leaves_what_was_done_and_what_was_not_above_the_error() {
+fn ctrl_c_leaves_finished_and_unfinished_steps_above_the_error() {
     let project = Project::waiting("seen-ctrl-c");
     let screen = Screen::new(80, 40);
     let run = project.up().at(&screen).start();
@@ -173,7 +173,7 @@ fn ctrl_c_leaves_what_was_done_and_what_was_not_above_the_error() {
 }
 
 #[test]
-fn of_more_services_than_rows_those_in_motion_are_seen_and_the_rest_is_counted() {
+fn a_small_terminal_shows_active_services_and_counts_the_others() {
     let project = Project::new("seen-many");
     let image = busybox();
     let service = |number: u32| {
@@ -200,7 +200,7 @@ fn of_more_services_than_rows_those_in_motion_are_seen_and_the_rest_is_counted()
 }
 
 #[test]
-fn a_build_that_fails_is_seen_with_its_step_and_output_which_can_not_drive_the_terminal() {
+fn escape_sequences_in_build_output_do_not_reach_the_terminal() {
     let project = Project::new("seen-fails");
     project.file(
         "app/Dockerfile",
@@ -222,10 +222,10 @@ fn a_build_that_fails_is_seen_with_its_step_and_output_which_can_not_drive_the_t
 }
 
 #[test]
-fn those_who_want_it_have_the_whole_log_of_a_build_above() {
+fn verbose_shows_the_whole_build_log() {
     let project = Project::new("seen-log");
     no_image(&project);
-    // Nothing in the cache has the marker.
+    // The marker is unique, so the build can't use the cache.
     let marker = format!("{}-{:?}", std::process::id(), std::time::SystemTime::now());
     let lines = format!("for i in 1 2 3 4 5 6; do echo line $i; done; : '{marker}'");
     project.file(
@@ -243,7 +243,7 @@ fn those_who_want_it_have_the_whole_log_of_a_build_above() {
 }
 
 #[test]
-fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
+fn results_go_to_a_pipe_while_progress_goes_to_the_terminal() {
     let project = Project::new("seen-pipe");
     let image = busybox();
     project.stack(&format!(r#"services: #{{ db: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#));
@@ -259,7 +259,7 @@ fn results_in_a_pipe_are_results_while_the_terminal_shows_the_rest() {
         )
     );
 
-    // Without colours, and on a terminal that can't move its cursor.
+    // The same without colours, and on a terminal that can't move its cursor.
     project.spc(&["run", "scripts/down.rhai"]).ends(0);
     let screen = Screen::new(80, 24);
     project.up().at(&screen).env("NO_COLOR", "1").ends(0);

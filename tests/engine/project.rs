@@ -1,4 +1,4 @@
-//! A project of a test's own: a folder, a name, a subnet, ports.
+//! The project of a test: a folder, a name, a subnet, ports.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,21 +15,21 @@ use super::docker::{self, try_docker};
 use super::images::{BASE_IMAGES, busybox, reference_images};
 use super::spc::Spc;
 
-/// The reference stack's own subnet, in `scripts/stack.rhai`.
+/// The subnet of the reference stack in `scripts/stack.rhai`.
 const REFERENCE_SUBNET: &str = "172.20.0.0/16";
 
-/// A folder with runbooks, and the project they bring up. Dropping it removes all of it from the
-/// engine, but not if the test failed: then it stays to be looked at until the next run.
+/// A folder with runbooks, and their project on the engine. Dropping it removes the project's
+/// objects. If the test failed, they stay for inspection until the next run.
 pub struct Project {
     pub name: String,
     folder: TempDir,
     subnet: OnceLock<String>,
     on_engine: bool,
-    /// The services that `up` brings up.
+    /// The services that `up` names; all if empty.
     services: &'static [&'static str],
 }
 
-/// The ports of the reference stack's `.env`.
+/// The variables in the reference stack's `.env` that set host ports.
 const PORTS: [&str; 7] = [
     "POSTGRES_PORT",
     "REDIS_PORT",
@@ -41,7 +41,7 @@ const PORTS: [&str; 7] = [
 ];
 
 impl Project {
-    /// The project `spct-<name>`; what an earlier run left of it is removed.
+    /// The project `spct-<name>`. Removes objects that an earlier run left behind.
     pub fn new(name: &str) -> Self {
         let name = format!("spct-{name}");
         docker::remove_project(&name);
@@ -56,15 +56,15 @@ impl Project {
         project
     }
 
-    /// The reference stack's runbooks and application under this name, with its images made. `up`
-    /// brings up the three services that everything else needs.
+    /// The reference stack under this name, with its images built. `up` starts only the backend and
+    /// its two dependencies.
     pub fn reference(name: &str) -> Self {
         let mut project = Self::whole_reference(name);
         project.services = &["backend"];
         project
     }
 
-    /// The same, of which `up` brings up all services.
+    /// The reference stack under this name, with its images built. `up` starts all services.
     pub fn whole_reference(name: &str) -> Self {
         reference_images();
         let mut project = Self::reference_files(name);
@@ -73,7 +73,7 @@ impl Project {
         project
     }
 
-    /// The reference stack's runbooks and application, to run those that bring nothing up.
+    /// The files of the reference stack, for runbooks that start no services.
     pub fn reference_files(name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let name = format!("spct-{name}");
@@ -92,7 +92,7 @@ impl Project {
         let images = BASE_IMAGES.map(|(name, image)| format!("{name}={image}\n"));
         let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"]
             .map(|name| format!("{name}={name}-of-a-test\n"));
-        // The tag keeps the images of tests apart from those that somebody works with.
+        // The tag separates the images of tests from the images of a user.
         project.file(
             "examples/spc/.env",
             &["TAG=spct\n".to_owned(), ports.concat(), images.concat(), secrets.concat()].concat(),
@@ -100,12 +100,12 @@ impl Project {
         project
     }
 
-    /// `10.214.<n>.0/24`: the project's own.
+    /// The project's subnet, `10.214.<n>.0/24`.
     pub fn subnet(&self) -> &str {
         self.subnet.get_or_init(free_subnet)
     }
 
-    /// A path in the folder.
+    /// The absolute path of a file in the folder.
     pub fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
@@ -118,7 +118,7 @@ impl Project {
         self
     }
 
-    /// Replaces a text that must be in a file.
+    /// Replaces a text in a file. Panics if the file does not contain it.
     #[track_caller]
     pub fn edit(&self, path: &str, from: &str, to: &str) -> &Self {
         let text = fs::read_to_string(self.path(path)).unwrap();
@@ -126,8 +126,8 @@ impl Project {
         self.file(path, &text.replace(from, to))
     }
 
-    /// Describes the stack, in `scripts/stack.rhai`: `description` is the inside of its map. Its
-    /// default network has the project's subnet.
+    /// Writes the runbooks `stack`, `up` and `down`. `description` is the content of the stack's
+    /// map. The default network has the project's subnet.
     pub fn stack(&self, description: &str) -> &Self {
         let subnet = self.subnet();
         self.file(
@@ -143,8 +143,8 @@ impl Project {
         )
     }
 
-    /// The project `spct-<name>` with `db`, which gets ready once its `/tmp/well` is there, and
-    /// `web`, which waits for that.
+    /// The project `spct-<name>` with `db`, which becomes ready once it contains the file
+    /// `/tmp/well`, and `web`, which waits for `db`.
     pub fn waiting(name: &str) -> Self {
         let project = Self::new(name);
         let sleeps = format!(
@@ -170,7 +170,8 @@ impl Project {
         self.spc(&["run", "scripts/up.rhai"]).args(self.services)
     }
 
-    /// A run of this runbook; the described stack is `app::describe()` in it, where there is one.
+    /// A run of this script. If the project has a stack, the script can use it as
+    /// `app::describe()`.
     pub fn script(&self, text: &str) -> Spc {
         let import = if self.path("scripts/stack.rhai").exists() {
             "import \"stack\" as app;\n"
@@ -201,7 +202,7 @@ impl Drop for Project {
     }
 }
 
-/// A port that nobody listens on, given out once.
+/// A free port. Never returns the same port twice.
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
@@ -213,7 +214,8 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// `10.214.<n>.0/24`, which no network on the engine has, given out once.
+/// A subnet `10.214.<n>.0/24` that no network on the engine uses. Never returns the same subnet
+/// twice.
 pub fn free_subnet() -> String {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     loop {
@@ -229,7 +231,7 @@ pub fn free_subnet() -> String {
 fn subnets() -> BTreeSet<String> {
     let ids = docker::docker(&["network", "ls", "--quiet"]);
     ids.lines()
-        // One that goes meanwhile has no subnet any more.
+        // The inspection fails if another test has just removed the network.
         .filter_map(|id| try_docker(&["network", "inspect", id]).ok())
         .flat_map(|text| serde_json::from_str::<Vec<Value>>(&text).unwrap())
         .flat_map(|network| network["IPAM"]["Config"].as_array().cloned().unwrap_or_default())
@@ -237,7 +239,8 @@ fn subnets() -> BTreeSet<String> {
         .collect()
 }
 
-/// Copies a file or a folder, without what is hidden but for `.env.example` and `.dockerignore`.
+/// Copies a file or a folder. Skips build results and hidden files, except for `.env.example` and
+/// `.dockerignore`.
 fn copy(from: &Path, to: &Path) {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Ready means ready now, by the check that is in force.
+//! Readiness: spc probes with the effective health check of a container.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn health(project: &Project) -> String {
         .to_owned()
 }
 
-/// One service `web` of an image with these instructions, and these keys.
+/// A service `web` with these keys. Its image is built with these Dockerfile instructions.
 fn built(name: &str, instructions: &str, keys: &str) -> Project {
     let project = Project::new(name);
     project.file("app/Dockerfile", &format!("FROM {}\n{instructions}\n", busybox()));
@@ -29,8 +29,9 @@ fn remove_image(project: &Project) {
 }
 
 #[test]
-fn the_images_own_check_counts_with_its_shell_and_user() {
-    // It passes only as that user and in that shell, long before the engine would ask.
+fn the_health_check_of_an_image_runs_with_its_shell_and_user() {
+    // The check passes only as this user and in this shell. The engine's first check comes much
+    // later.
     let instructions = r#"USER 1000
 SHELL ["sh", "-e", "-c"]
 HEALTHCHECK --interval=1h CMD test $(id -u) = 1000; case $- in *e*) ;; *) false;; esac; test -f /tmp/well
@@ -40,18 +41,18 @@ CMD ["sh", "-c", "sleep 1; touch /tmp/well; exec sleep 1000"]"#;
     assert!(ended.took < Duration::from_secs(60), "{:?}", ended.took);
     exec(&project.container("web"), &["test", "-f", "/tmp/well"]);
     assert_eq!(health(&project), "starting", "the engine has not asked yet");
-    // What was found is remembered: the next run does not wait for the engine.
+    // spc stores the result of its probe, so the next run does not wait for the engine.
     project.up().ends(0).prints(&["unchanged"]);
     let script = r#"print(app::describe().ps()[0].ready); print(app::describe().service("web").probe().ok);"#;
     project.script(script).ends(0).printed(&["true\ntrue\n"]);
-    // A restart makes that worthless.
+    // A restart invalidates the stored result.
     docker(&["restart", "--time", "0", &project.container("web")]);
     project.up().ends(0).prints(&["ready"]).does_not_print(&["started"]);
     remove_image(&project);
 }
 
 #[test]
-fn a_check_that_is_switched_off_leaves_running() {
+fn a_service_with_a_disabled_health_check_is_ready_when_it_runs() {
     let instructions = "HEALTHCHECK --interval=1h CMD false\nCMD [\"sleep\", \"1000\"]";
     let project = built("no-check", instructions, "healthcheck: #{ disable: true }");
     project.up().ends(0).prints(&["ready"]);
@@ -59,9 +60,9 @@ fn a_check_that_is_switched_off_leaves_running() {
 }
 
 #[test]
-fn own_probes_can_be_left_to_the_engine() {
+fn probing_can_be_left_to_the_engine() {
     let project = Project::new("engine-probe");
-    // Each check leaves a line.
+    // Each check appends a line to a file.
     let keys = r#"command: ["sleep", "1000"], stop_grace_period: "0s", "x-spc-probe": "engine", healthcheck: #{ test: "echo asked >>/tmp/asked", interval: "2s" }"#;
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
     let ended = project.up().ends(0).prints(&["ready"]);
@@ -70,9 +71,9 @@ fn own_probes_can_be_left_to_the_engine() {
 }
 
 #[test]
-fn a_check_that_takes_too_long_is_left_to_the_engine() {
+fn probing_is_left_to_the_engine_after_a_probe_timed_out() {
     let project = Project::new("slow-probe");
-    // The first ones hang; the engine's own pass.
+    // The first two checks hang: spc's probe and the engine's first check.
     let test =
         "n=$(cat /tmp/n 2>/dev/null || echo 0); echo $((n+1)) >/tmp/n; test $n -gt 1 || sleep 1000";
     let keys = format!(
@@ -81,12 +82,12 @@ fn a_check_that_takes_too_long_is_left_to_the_engine() {
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", {keys} }} }}"#, busybox()));
     project.up().ends(0).prints(&["ready"]);
     assert_eq!(health(&project), "healthy");
-    // One of spc's, and the engine's two.
+    // One probe of spc and two checks of the engine.
     assert_eq!(exec(&project.container("web"), &["cat", "/tmp/n"]), "3\n");
 }
 
 #[test]
-fn what_depends_on_a_check_starts_at_once_when_it_passes() {
+fn a_dependent_service_starts_as_soon_as_the_health_check_passes() {
     let project = Project::new("gated");
     let image = busybox();
     let keys = |after: &str, test: &str| {
@@ -103,7 +104,7 @@ fn what_depends_on_a_check_starts_at_once_when_it_passes() {
         keys(&healthy("two"), "test -f /tmp/well"),
         keys("[]", "true"),
     ));
-    // Three waits of an hour, had they waited for the engine.
+    // Waiting for the engine's checks would take an hour per service.
     project.up().ends(0);
     let started = |service: &str| {
         docker(&["inspect", "--format", "{{.State.StartedAt}}", &project.container(service)])
@@ -115,7 +116,7 @@ fn what_depends_on_a_check_starts_at_once_when_it_passes() {
 }
 
 #[test]
-fn a_container_without_a_check_that_dies_while_others_get_ready_fails_the_run() {
+fn a_service_that_dies_while_others_become_ready_fails_the_run() {
     let project = Project::new("relied-on");
     let image = busybox();
     project.stack(&format!(

@@ -1,5 +1,5 @@
-//! An engine that restarts, as it does with its machine: containers come back in an order and with
-//! addresses of its choosing.
+//! Restarts of the engine, as after a reboot. The engine chooses the order and the addresses of the
+//! containers.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use super::until::until;
 
 const LIMIT: Duration = Duration::from_secs(300);
 const SOON: Duration = Duration::from_secs(120);
-/// Restarts until the backend has come back with another address.
+/// The maximum number of restarts until the backend gets another address.
 const RESTARTS: usize = 6;
 
 #[test]
-fn after_a_reboot_nginx_finds_the_backend_wherever_it_is() {
+fn nginx_finds_the_backend_at_its_new_address_after_a_reboot() {
     let _alone = heavy();
     let project = Project::whole_reference("rebooted");
     project.spc(&["run", "scripts/build.rhai", "--target", "production"]).within(LIMIT).ends(0);
@@ -60,7 +60,7 @@ fn after_a_reboot_nginx_finds_the_backend_wherever_it_is() {
         address != before
     });
     assert!(moved, "in {RESTARTS} restarts the backend's address was {address:?} again and again");
-    // What runs is what is described: there is nothing to do but to wait until it is ready.
+    // The containers match their description, so `up` only waits until they are ready.
     let up = project
         .spc(&["run", "scripts/up.rhai", "nginx"])
         .env("DOCKER_HOST", engine.host())

@@ -1,4 +1,4 @@
-//! The reference stack with its own runbooks: up, ready, untouched when nothing changed, down.
+//! The reference stack with its own runbooks: up, ready, unchanged on another `up`, down.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const REQUESTS: usize = 200;
 const QUERIES: usize = 50;
 const COLD_STARTS: usize = 3;
 
-/// All of it must answer, now.
+/// Asserts that the backend and the database answer every request.
 fn assert_serves(project: &Project) {
     std::thread::scope(|scope| {
         scope.spawn(|| (0..REQUESTS).for_each(|_| assert_healthy(project)));
@@ -31,7 +31,7 @@ fn take_down(project: &Project) {
 }
 
 #[test]
-fn up_ends_with_a_table_and_up_again_touches_nothing() {
+fn up_prints_a_table_and_another_up_changes_nothing() {
     let _alone = heavy();
     let project = Project::reference("twice");
     let first = project.up().within(Duration::from_secs(300)).ends(0);
@@ -48,7 +48,8 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
     assert_healthy(&project);
 
     let before = containers(&project.name);
-    // The engine's own health checks are execs too: a run during which none comes is the witness.
+    // The engine's health checks are exec events too. So at least one of five runs must see no
+    // event at all.
     let quiet = (0..5).any(|_| {
         let mut watch = EventWatch::on(&project.name);
         project
@@ -65,7 +66,7 @@ fn up_ends_with_a_table_and_up_again_touches_nothing() {
 }
 
 #[test]
-fn what_up_calls_ready_answers_every_request() {
+fn ready_services_answer_every_request() {
     let _alone = heavy();
     let project = Project::reference("cold");
     for _ in 0..COLD_STARTS {
@@ -76,7 +77,7 @@ fn what_up_calls_ready_answers_every_request() {
 }
 
 #[test]
-fn a_database_that_initialises_for_long_is_waited_for() {
+fn up_waits_for_a_slow_database_initialisation() {
     let _alone = heavy();
     let project = Project::reference("slow-init");
     project.file("examples/spc/initdb/10-slow.sh", "sleep 5\n");
@@ -92,7 +93,7 @@ fn a_database_that_initialises_for_long_is_waited_for() {
 }
 
 #[test]
-fn the_database_is_initialised_once_and_again() {
+fn db_init_can_run_again() {
     let _alone = heavy();
     let project = Project::reference("init");
     let run = || project.spc(&["run", "scripts/db_init.rhai"]).within(Duration::from_secs(300));
@@ -106,7 +107,7 @@ fn the_database_is_initialised_once_and_again() {
 }
 
 #[test]
-fn down_removes_what_up_made_and_volumes_only_when_told_so() {
+fn down_removes_volumes_only_on_request() {
     let _alone = heavy();
     let project = Project::reference("down");
     project.up().within(Duration::from_secs(300)).ends(0);
@@ -115,7 +116,7 @@ fn down_removes_what_up_made_and_volumes_only_when_told_so() {
         made.iter().filter(|object| object.starts_with("volume ")).cloned().collect();
     assert_eq!((made.len(), volumes.len()), (8, 4), "{made:?}");
 
-    // Nobody is there to be asked.
+    // Standard input is no terminal, so spc can't ask for confirmation.
     let refused = project.spc(&["run", "scripts/down.rhai", "--volumes"]).ends(2);
     refused.prints(&[
         "Remove the volumes of spct-down",

@@ -1,4 +1,4 @@
-//! A registry with a login, on loopback: who may pull, and the error for those who may not.
+//! A private registry: pulling with valid credentials, and the errors without them.
 
 use std::fs;
 use std::net::TcpStream;
@@ -17,7 +17,8 @@ use super::until::until;
 
 const PASSWORD: &str = "correct-horse";
 
-/// Debian's registry, which only the user `bob` may use; it has the image `app:1`.
+/// Debian's `docker-registry` on loopback. It contains the image `app:1`, and only the user `bob`
+/// has access.
 struct Registry {
     folder: TempDir,
     port: u16,
@@ -68,18 +69,18 @@ impl Registry {
         format!("{}/spct/app:1", self.host())
     }
 
-    /// The image is not on the engine any more.
+    /// Removes the image from the engine.
     fn forget(&self) {
         let _ = try_docker(&["rmi", &self.image()]);
     }
 
-    /// What `docker login` writes.
+    /// A `config.json` as `docker login` writes it.
     fn login(&self) -> String {
         let auth = STANDARD.encode(format!("bob:{PASSWORD}"));
         format!(r#"{{"auths": {{"{}": {{"auth": "{auth}"}}}}}}"#, self.host())
     }
 
-    /// A folder of Docker's client with this configuration.
+    /// Creates a folder with this `config.json`. Returns its path, for `DOCKER_CONFIG`.
     fn config(&self, name: &str, config: &str) -> String {
         let folder = self.folder.path().join(name);
         fs::create_dir_all(&folder).unwrap();
@@ -87,7 +88,7 @@ impl Registry {
         folder.display().to_string()
     }
 
-    /// A credential helper that runs this script; the folder that it is in.
+    /// Creates a credential helper with this script. Returns a `PATH` that contains it.
     fn helper(&self, name: &str, script: &str) -> String {
         let file = self.folder.path().join("bin").join(format!("docker-credential-{name}"));
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -106,7 +107,7 @@ impl Drop for Registry {
 }
 
 #[test]
-fn a_private_image_is_pulled_with_the_credentials_of_dockers_own_configuration() {
+fn a_private_image_is_pulled_with_the_credentials_of_docker_login() {
     let registry = Registry::new();
     let project = Project::new("registry");
     let (image, host) = (registry.image(), registry.host());

@@ -1,4 +1,5 @@
-//! A port that leads to the engine: what a remote engine looks like, with every request counted.
+//! A relay to the engine on a TCP port or a socket. It records every request. On a TCP port it
+//! looks like a remote engine.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,40 +7,39 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-/// Where the engine of these tests is, if nothing else is said.
+/// The socket of the engine unless `DOCKER_HOST` names another.
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// What TLS begins with, and HTTP doesn't: the engine's to answer.
+/// The first byte of a TLS handshake. HTTP never starts with it. The engine answers it.
 const TLS_HANDSHAKE: u8 = 22;
 
-/// A relay; it ends with the process.
+/// A relay. It runs until the test process ends.
 pub struct Relay {
-    /// `DOCKER_HOST` of it.
+    /// The value of `DOCKER_HOST` for this relay.
     address: String,
     requests: Requests,
 }
 
 type Requests = Arc<Mutex<Vec<Request>>>;
 
-/// A request as it was made.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// `GET /containers/json?all=true`.
+    /// The request line without its HTTP version, such as `GET /containers/json?all=true`.
     pub line: String,
-    /// Of a JSON body so much as came with the head; the rest of the requests that these tests
-    /// look into does.
+    /// The JSON body. Other bodies may be incomplete.
     pub body: String,
 }
 
 impl Relay {
-    /// A relay to the engine of these tests.
+    /// A relay on a TCP port.
     pub fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         Self::begin(format!("tcp://{address}"), move || listener.accept().unwrap().0)
     }
 
-    /// The same at a socket in `folder`: what is asked there is asked of a local engine.
+    /// A relay at a socket in `folder`. spc treats it as a local engine.
     pub fn at_socket(folder: &Path) -> Self {
         let path = folder.join("relay.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -58,23 +58,23 @@ impl Relay {
         relay
     }
 
-    /// `DOCKER_HOST` of it.
+    /// The value of `DOCKER_HOST` for this relay.
     pub fn docker_host(&self) -> String {
         self.address.clone()
     }
 
-    /// The requests since the last time, without their versions.
+    /// The request lines since the last call.
     pub fn take(&self) -> Vec<String> {
         self.take_whole().into_iter().map(|request| request.line).collect()
     }
 
-    /// The same with what was sent.
+    /// The requests since the last call, with their bodies.
     pub fn take_whole(&self) -> Vec<Request> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
 }
 
-/// A connection of either kind.
+/// A TCP connection or a Unix socket connection.
 trait Client: Read + Write + Send + Sized + 'static {
     fn again(&self) -> Self;
     fn end(&self);
@@ -100,7 +100,7 @@ impl Client for UnixStream {
     }
 }
 
-/// Whether all of a JSON body is there, or there is none.
+/// Whether the head is complete, and the body too if it is JSON.
 fn is_whole(head: &[u8]) -> bool {
     let Some(end) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { return false };
     let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();

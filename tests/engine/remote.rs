@@ -1,4 +1,4 @@
-//! An engine behind a TCP port, and how much is asked of an engine.
+//! A remote engine behind a TCP port, and the number of calls to it.
 
 use std::time::Duration;
 
@@ -18,9 +18,8 @@ fn describe(project: &Project, services: usize) {
     project.stack(&format!("services: #{{ {} }}", services.join(", ")));
 }
 
-/// Brings a stack up, built and with a secret, on the engine that `leads` leads a run to, works
-/// with it and takes it down again; `docker` is Docker's own client of that engine. How many runs
-/// that were.
+/// Brings up a stack with a build and a secret, uses it, and takes it down. `leads` directs a run
+/// to the engine under test, and `docker` runs Docker's client on it. Returns the number of runs.
 pub fn serves_as_a_local_engine(
     project: &Project,
     leads: &dyn Fn(Spc) -> Spc,
@@ -72,7 +71,7 @@ pub fn serves_as_a_local_engine(
 }
 
 #[test]
-fn a_remote_engine_serves_as_a_local_one_does() {
+fn a_remote_engine_behaves_like_a_local_one() {
     let project = Project::new("remote");
     let relay = Relay::new();
     serves_as_a_local_engine(&project, &|spc| spc.env("DOCKER_HOST", relay.docker_host()), &docker);
@@ -81,11 +80,12 @@ fn a_remote_engine_serves_as_a_local_one_does() {
 }
 
 #[test]
-fn nothing_to_do_costs_the_same_few_calls_whatever_the_number_of_services() {
+fn an_up_without_changes_makes_the_same_calls_for_any_number_of_services() {
     let project = Project::new("calls");
     let relay = Relay::new();
     let calls = || {
-        // Until the engine says so itself, each own pass is compared with its container's start.
+        // Before the engine's first check, spc inspects each container to compare its start with
+        // spc's own probe.
         until("the engine has checked them all", Duration::from_secs(60), || {
             let health =
                 |id: &String| docker(&["inspect", "--format", "{{.State.Health.Status}}", id]);

@@ -1,4 +1,4 @@
-//! The prompt on a stack that runs.
+//! `spc repl` with a running stack.
 
 use super::images::busybox;
 use super::project::Project;
@@ -7,7 +7,7 @@ use crate::support::{RunningSpc, Spc};
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 
-/// Two services that run, and one that never gets ready.
+/// A project with two running services and one that never becomes ready.
 fn project(name: &str) -> Project {
     let project = Project::new(name);
     let image = busybox();
@@ -22,7 +22,7 @@ fn project(name: &str) -> Project {
     project
 }
 
-/// A prompt in the project, with `spc` and `app` in it.
+/// Starts `spc repl` in the project.
 fn prompt(project: &Project) -> RunningSpc {
     let engine =
         std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
@@ -39,10 +39,10 @@ fn prompt(project: &Project) -> RunningSpc {
 }
 
 #[test]
-fn the_live_stack_is_asked_shown_and_completed() {
+fn the_prompt_shows_and_completes_live_services() {
     let project = project("repl");
     let mut run = prompt(&project);
-    // Nothing was asked yet: the first question is a completion's.
+    // The completion is the first request to the engine.
     run.types_keys("let c = service(\"cac\t");
     run.until_shown("he");
     run.types_keys("\"); c.exec(\"echo from the cache\").stdout\r");
@@ -61,7 +61,7 @@ fn the_live_stack_is_asked_shown_and_completed() {
     run.types_keys("\"]).len() > 0\r");
     run.until_shown("\ntrue\r\n");
     run.until_shown("spc> ");
-    // A described service is offered though it is not there.
+    // The completion offers a described service even if it has no container.
     run.says_at_prompt("import \"stack\" as app; let spc = app::describe(); 1", "1\r\n");
     run.types_keys("spc.up([\"nev\t");
     run.until_shown("er");
@@ -72,14 +72,14 @@ fn the_live_stack_is_asked_shown_and_completed() {
 }
 
 #[test]
-fn ctrl_c_ends_an_operation_on_the_stack_and_keeps_the_session() {
+fn ctrl_c_ends_the_operation_and_keeps_the_session() {
     let project = project("repl-interrupt");
     let mut run = prompt(&project);
     run.says_at_prompt(
         "import \"stack\" as app; let spc = app::describe(); let kept = 41; 1",
         "1\r\n",
     );
-    // A log that is followed, as long as it is looked at.
+    // Following a log continues until Ctrl-C.
     run.types_keys("service(\"cache\").logs(#{ follow: true, tail: 1 }).grep(\"tick\")\r");
     run.until_shown("cache-1 | tick\r\n");
     run.until_shown("cache-1 | tick\r\n");

@@ -1,12 +1,12 @@
-//! What changed is replaced in its order, by its number, and nothing else is touched.
+//! Replacing changed containers: update order, scale, and what stays unchanged.
 
 use super::docker::{containers, docker, exec, inspect};
 use super::images::busybox;
 use super::project::Project;
 use super::watch::EventWatch;
 
-/// One service `web` with these keys, which sleeps unless they have a command, and a volume `data`
-/// with those.
+/// Describes a service `web` with `keys` and a volume `data` with the keys in `volume`. The service
+/// sleeps unless `keys` contains a command.
 fn web(project: &Project, keys: &str, volume: &str) {
     let command = if keys.contains("command:") { "" } else { "command: [\"sleep\", \"1000\"], " };
     project.stack(&format!(
@@ -16,13 +16,13 @@ fn web(project: &Project, keys: &str, volume: &str) {
     ));
 }
 
-/// Place of the first event that begins so.
+/// The position of the first event that equals `event`.
 fn place(events: &[String], event: &str) -> usize {
     events.iter().position(|there| there == event).unwrap_or_else(|| panic!("{event}: {events:#?}"))
 }
 
 #[test]
-fn stop_first_stops_the_old_before_the_new_starts_and_keeps_it_until_that_is_ready() {
+fn stop_first_keeps_the_stopped_container_until_the_new_one_is_ready() {
     let project = Project::new("stop-first");
     web(&project, "environment: #{ A: \"1\" }, volumes: [\"data:/data\", \"/cache\"]", "");
     project.up().ends(0);
@@ -46,7 +46,7 @@ fn stop_first_stops_the_old_before_the_new_starts_and_keeps_it_until_that_is_rea
 }
 
 #[test]
-fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() {
+fn start_first_starts_the_new_container_before_the_old_one_stops() {
     let project = Project::new("start-first");
     let describe = |a: u32| {
         let keys = format!(
@@ -69,7 +69,7 @@ fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() 
     ];
     let places: Vec<usize> = order.iter().map(|event| place(&events, event)).collect();
     assert!(places.is_sorted(), "{events:#?}");
-    // Under the service's name there is the new one, and nothing else.
+    // The service's name resolves only to the new container.
     let address =
         inspect(&web)["NetworkSettings"]["Networks"]["spct-start-first_default"]["IPAddress"]
             .as_str()
@@ -81,7 +81,7 @@ fn start_first_starts_the_new_before_the_old_stops_and_names_only_one_of_them() 
 }
 
 #[test]
-fn start_first_on_a_writable_volume_is_refused_before_anything_is_touched() {
+fn start_first_with_a_writable_volume_is_rejected_before_any_change() {
     let project = Project::new("two-writers");
     let keys = r#"volumes: ["data:/data"], deploy: #{ update_config: #{ order: "start-first" } }"#;
     web(&project, keys, "");
@@ -101,7 +101,7 @@ fn start_first_on_a_writable_volume_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_number_of_containers_is_reached_up_and_down_and_kept() {
+fn a_service_scales_up_and_down_and_keeps_its_scale() {
     let project = Project::new("scale");
     let names = || containers(&project.name).into_keys().collect::<Vec<_>>();
     web(&project, "scale: 1", "");
@@ -119,8 +119,8 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
     project.up().ends(0).prints(&["scale is 2"]);
     assert_eq!(names(), ["spct-scale-web-1", "spct-scale-web-2"]);
 
-    // Set by hand, it holds until the next `up` where a number is described, and until `down` where
-    // none is.
+    // A scale that a script sets holds until the next `up` if the service describes a scale, and
+    // otherwise until `down`.
     let scale =
         |number: u32| project.script(&format!("app::describe().service(\"web\").scale({number});"));
     scale(3).ends(0);
@@ -137,7 +137,7 @@ fn a_number_of_containers_is_reached_up_and_down_and_kept() {
 }
 
 #[test]
-fn an_env_file_counts_by_its_content() {
+fn an_env_file_is_compared_by_its_variables() {
     let project = Project::new("env-file");
     web(&project, "env_file: \"web.env\"", "");
     project.file("web.env", "A=1\n");
@@ -172,7 +172,7 @@ fn stop_start_and_restart_keep_the_container() {
 }
 
 #[test]
-fn a_service_that_is_no_longer_described_goes_only_when_told_so() {
+fn an_orphaned_service_is_removed_only_with_remove_orphans() {
     let project = Project::new("orphans");
     let image = busybox();
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{image}", command: ["sleep", "1000"] }}, old: #{{ image: "{image}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#));
@@ -193,7 +193,7 @@ fn a_service_that_is_no_longer_described_goes_only_when_told_so() {
 }
 
 #[test]
-fn an_image_made_anew_under_its_name_replaces_its_containers() {
+fn a_rebuilt_image_replaces_its_containers() {
     let project = Project::new("new-image");
     let dockerfile = |word: &str| {
         project.file(

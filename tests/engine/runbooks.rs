@@ -1,4 +1,4 @@
-//! The reference stack's other runbooks, and what is said of it in JSON.
+//! Other runbooks of the reference stack, and their JSON output.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,10 @@ use super::project::Project;
 const LIMIT: Duration = Duration::from_secs(300);
 
 #[test]
-fn ps_and_logs_show_what_runs() {
+fn ps_and_logs_show_running_services() {
     let _alone = heavy();
     let project = Project::reference("shown");
-    // The named service comes up with what it needs.
+    // The named service starts with its dependencies.
     project.up().arg("backend").within(LIMIT).ends(0);
     assert_eq!(containers(&project.name).len(), 3);
 
@@ -48,7 +48,7 @@ fn ps_and_logs_show_what_runs() {
 }
 
 #[test]
-fn json_tells_each_step_and_the_end() {
+fn json_output_contains_each_step_and_the_end() {
     let _alone = heavy();
     let project = Project::reference("told");
     let ended = project.spc(&["--json", "run", "scripts/up.rhai"]).within(LIMIT).ends(0);
@@ -70,7 +70,7 @@ fn json_tells_each_step_and_the_end() {
 }
 
 #[test]
-fn prepare_makes_an_environment_once_with_secrets_of_its_own() {
+fn prepare_creates_an_env_file_with_generated_secrets_once() {
     let project = Project::reference_files("prepare");
     let path = project.path("examples/spc/.env");
     fs::remove_file(&path).unwrap();

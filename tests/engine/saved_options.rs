@@ -1,4 +1,4 @@
-//! The options that a project keeps: no runbook turns production back into development.
+//! Saved options: a run without options keeps a project in production.
 
 use super::images::busybox;
 use super::project::Project;
@@ -36,7 +36,7 @@ fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> SpcOu
 }
 
 #[test]
-fn what_a_project_was_last_brought_up_with_is_the_default_of_the_next_run() {
+fn saved_options_are_the_defaults_of_the_next_run() {
     let project = project("kept");
     up(&project, &[], None)
         .printed(&["development web"])
@@ -55,7 +55,7 @@ fn what_a_project_was_last_brought_up_with_is_the_default_of_the_next_run() {
 }
 
 #[test]
-fn a_line_of_env_that_was_changed_since_counts() {
+fn a_changed_env_line_overrides_a_saved_option() {
     let project = project("kept-env");
     project.file(".env", "BUILD_TARGET=development\n");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
@@ -67,7 +67,7 @@ fn a_line_of_env_that_was_changed_since_counts() {
 }
 
 #[test]
-fn a_runbook_that_brings_nothing_up_keeps_nothing() {
+fn a_runbook_without_up_saves_no_options() {
     let project = project("kept-not");
     project.file("look.rhai", &format!("print({OPTIONS}.target);"));
     project.spc(&["run", "look.rhai", "--target", "production"]).ends(0).printed(&["production"]);
@@ -75,7 +75,7 @@ fn a_runbook_that_brings_nothing_up_keeps_nothing() {
 }
 
 #[test]
-fn a_kept_word_that_is_no_choice_any_more_is_not_taken() {
+fn a_saved_option_that_is_no_longer_a_choice_is_ignored() {
     let project = project("kept-gone");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     project.edit("up.rhai", r#"["development", "production"]"#, r#"["development", "staging"]"#);
@@ -83,7 +83,7 @@ fn a_kept_word_that_is_no_choice_any_more_is_not_taken() {
 }
 
 #[test]
-fn a_runbook_that_means_one_thing_does_it_and_the_next_run_knows() {
+fn a_runbook_with_a_fixed_option_saves_it_for_the_next_run() {
     let project = project("keeps");
     up(&project, &["--target=development"], None).printed(&["development web"]);
     let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
@@ -104,7 +104,7 @@ fn a_runbook_that_means_one_thing_does_it_and_the_next_run_knows() {
 }
 
 #[test]
-fn an_up_that_fails_keeps_nothing() {
+fn a_failed_up_saves_no_options() {
     let project = project("kept-failed");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     let text = std::fs::read_to_string(project.path("up.rhai")).unwrap();
@@ -118,7 +118,7 @@ fn an_up_that_fails_keeps_nothing() {
 }
 
 #[test]
-fn what_is_kept_and_can_not_be_read_is_no_default() {
+fn unreadable_saved_options_are_an_error() {
     let project = project("kept-broken");
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     project.file(".spc/options.json", "{bad");

@@ -1,4 +1,4 @@
-//! A second engine beside the machine's own, for what would harm that one.
+//! A second engine for tests that would harm the machine's engine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,24 +13,24 @@ use super::until::until;
 
 const SOON: Duration = Duration::from_secs(120);
 
-/// A second engine, in a network of its own, where it and the machine's own don't meet. Dropped, it
-/// stops its containers and ends.
+/// A second engine in its own network namespace, so that it doesn't conflict with the machine's
+/// engine. Dropping it removes its containers and ends it.
 pub struct SecondEngine {
     folder: TempDir,
     engine: Child,
-    /// Where its disk is mounted, if it has one of its own.
+    /// The mount point of its own disk, if it has one.
     disk: Option<PathBuf>,
 }
 
 impl SecondEngine {
-    /// One that has the machine's disk.
+    /// An engine that uses the machine's disk.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Self::start(folder.path());
         Self { folder, engine, disk: None }
     }
 
-    /// One with a disk of its own, of that size: `64m`.
+    /// An engine with its own disk of this size, such as `64m`.
     pub fn with_disk(size: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("data");
@@ -44,7 +44,7 @@ impl SecondEngine {
         Self { folder, engine, disk: Some(disk) }
     }
 
-    /// Leaves no space on its disk; what is to be removed to have some again.
+    /// Fills its disk. Returns the file to remove to free the space.
     pub fn fill_disk(&self) -> PathBuf {
         let filler = self.disk.as_ref().unwrap().join("filler");
         let mut file = fs::File::create(&filler).unwrap();
@@ -81,12 +81,12 @@ impl SecondEngine {
         engine
     }
 
-    /// For `DOCKER_HOST`.
+    /// The value of `DOCKER_HOST` for this engine.
     pub fn host(&self) -> String {
         format!("unix://{}", self.folder.path().join("docker.sock").display())
     }
 
-    /// Docker's own client, asked about this engine.
+    /// Runs `docker` on this engine.
     pub fn docker(&self, words: &[&str]) -> Result<String, String> {
         let output =
             Command::new("docker").arg("--host").arg(self.host()).args(words).output().unwrap();
@@ -94,7 +94,7 @@ impl SecondEngine {
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
-    /// Brings images of the machine's own engine there.
+    /// Copies images from the machine's engine to this one.
     pub fn load(&self, images: &[&str]) {
         let archive = self.folder.path().join("images.tar").display().to_string();
         super::docker::docker(&[&["save", "--output", &archive], images].concat());
@@ -133,7 +133,7 @@ impl Drop for SecondEngine {
         let _ = kill_process(Pid::from_child(&self.engine), Signal::TERM);
         let _ = self.engine.wait();
         if let Some(disk) = &self.disk {
-            // What the engine had mounted below goes with it.
+            // `--recursive` also unmounts the engine's own mounts on the disk.
             let _ = Command::new("umount").args(["--recursive", "--lazy"]).arg(disk).status();
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets: delivered as files, and to be found nowhere else.
+//! Secrets: spc delivers them as files, and they appear nowhere else.
 
 use super::docker::{containers, docker, exec, inspect};
 use super::images::busybox;
@@ -41,7 +41,7 @@ fn all_text(folder: &std::path::Path) -> String {
 }
 
 #[test]
-fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only() {
+fn secrets_are_files_with_owner_and_mode_even_in_a_read_only_container() {
     let project = Project::new("secret-files");
     project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
     describe(&project, "one");
@@ -52,7 +52,7 @@ fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only(
     assert_eq!(stat(&open, "/run/secrets/db_pass"), "1000 50 440\n");
     assert_eq!(exec(&open, &["cat", "/run/secrets/token"]), OF_VARIABLE);
     assert_eq!(stat(&open, "/run/secrets/token"), "0 0 444\n");
-    // As its own user.
+    // The container runs as an unprivileged user, who can read the file.
     assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
     assert_eq!(stat(&closed, "/run/secrets/pass"), "1000 0 400\n");
     assert_eq!(exec(&closed, &["cat", "/run/secrets/token"]), OF_VARIABLE);
@@ -61,7 +61,7 @@ fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only(
         "its root is read-only"
     );
 
-    // Still there after a restart, and after being stopped and started.
+    // The file survives a restart, and a stop with a later start.
     docker(&["restart", "--time", "0", &closed]);
     assert_eq!(exec(&closed, &["cat", "/run/secrets/pass"]), FIRST);
     project.script("app::describe().stop();").ends(0);
@@ -70,7 +70,7 @@ fn secrets_are_files_with_their_owner_and_mode_also_where_the_root_is_read_only(
 }
 
 #[test]
-fn the_volumes_that_hold_secrets_go_with_their_containers() {
+fn volumes_of_secrets_are_removed_with_their_containers() {
     let anonymous = |project: &Project| -> Vec<String> {
         let mounts = inspect(&project.container("closed"))["Mounts"].as_array().cloned().unwrap();
         mounts
@@ -93,13 +93,13 @@ fn the_volumes_that_hold_secrets_go_with_their_containers() {
         !super::docker::is_there("volume", &first[0]),
         "the replaced container's secrets are gone"
     );
-    // Without `volumes`: secrets are no data.
+    // `down` also removes them without the option `volumes`, because secrets are no data.
     project.script("app::describe().down();").ends(0);
     assert!(!super::docker::is_there("volume", &second[0]));
 }
 
 #[test]
-fn a_secret_is_in_no_inspect_event_label_output_or_record() {
+fn a_secret_value_appears_in_no_inspection_event_output_or_record() {
     let project = Project::new("secret-leaks");
     project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
     describe(&project, "one");
@@ -133,7 +133,7 @@ fn a_secret_is_in_no_inspect_event_label_output_or_record() {
 }
 
 #[test]
-fn a_changed_secret_replaces_what_has_it_and_says_so() {
+fn a_changed_secret_replaces_the_containers_that_use_it() {
     let project = Project::new("secret-new");
     project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
     let image = busybox();
@@ -158,13 +158,13 @@ fn a_changed_secret_replaces_what_has_it_and_says_so() {
 }
 
 #[test]
-fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_gone() {
+fn a_rotated_secret_is_detected_without_the_fingerprint_key() {
     let project = Project::new("secret-key");
     project.file("pass", FIRST).file(".env", &format!("TOKEN={OF_VARIABLE}\n"));
     describe(&project, "one");
     project.up().ends(0);
     let before = containers(&project.name);
-    // As a fresh clone of the folder is.
+    // Without `.spc`, like in a fresh clone of the project.
     let forget = || std::fs::remove_dir_all(project.path(".spc")).unwrap();
     forget();
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
@@ -180,7 +180,8 @@ fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_go
     assert_eq!(exec(&project.container("closed"), &["cat", "/run/secrets/pass"]), SECOND);
     project.up().ends(0).prints(&["unchanged"]).does_not_print(&["not compared"]);
 
-    // What a container put in its place is not followed, however large it is.
+    // The container replaces the file with a symlink, and then with a huge file. spc follows
+    // neither.
     let open = project.container("open");
     exec(&open, &["sh", "-c", "rm /run/secrets/token && ln -s /etc/hostname /run/secrets/token"]);
     forget();
@@ -194,7 +195,7 @@ fn a_secret_that_was_rotated_is_delivered_where_the_key_of_its_fingerprint_is_go
 }
 
 #[test]
-fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
+fn a_secret_reaches_an_environment_only_through_expose() {
     let project = Project::new("secret-env");
     project.file("secrets/token", OF_VARIABLE);
     let describe = |value: &str| {
@@ -214,7 +215,7 @@ fn a_secret_reaches_an_environment_only_when_it_is_exposed() {
     project.up().ends(0).prints(&["unchanged"]);
 }
 
-/// All that an image is, as Docker's own client tells and saves it.
+/// Everything in an image: its history, its configuration and its layers.
 fn all_of_image(project: &Project, image: &str) -> String {
     let saved = project.path("image.tar");
     docker(&["save", "--output", saved.to_str().unwrap(), image]);
@@ -223,7 +224,7 @@ fn all_of_image(project: &Project, image: &str) -> String {
 }
 
 #[test]
-fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
+fn a_build_secret_is_readable_in_its_step_and_stored_nowhere() {
     use base64::Engine as _;
     let project = Project::new("secret-build");
     let image = "local/spct-secret-build:1";
@@ -247,7 +248,7 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     let mut watch = EventWatch::on(&project.name);
     let build = || project.script("print(app::describe().build());").ends(0);
     let id = || inspect(image)["Id"].as_str().unwrap().to_owned();
-    // What the step made of the secret it saw: each letter the next one.
+    // The build step stores the secret with each letter replaced by the next one.
     let reported = |value: &str| {
         let container = docker(&["run", "--rm", image, "cat", "/told"]);
         let next = |letter: char| match letter {
@@ -265,8 +266,8 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     assert!(!again.stdout.contains("RUN"), "nothing is built: {}", again.stdout);
     let kept = all_of_image(&project, image);
 
-    // Another value: the step runs again, although nothing that the builder's cache looks at has
-    // changed.
+    // With another value the step runs again, although nothing changed that the build cache
+    // compares.
     project.file("pass", SECOND);
     let changed = build();
     reported(SECOND);
@@ -275,8 +276,8 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
     build();
     assert_eq!(id(), second);
 
-    // Up finds it there, and a container of it carries the fingerprint as its image does, which is
-    // no cause of anything.
+    // `up` uses the built image. The container inherits the fingerprint label of the image, but
+    // this is no reason to recreate it.
     let up = project.up().ends(0);
     project.up().ends(0).prints(&["unchanged"]);
     let places = [
@@ -300,7 +301,7 @@ fn a_build_secret_is_read_by_its_step_and_kept_by_nothing() {
 }
 
 #[test]
-fn a_secret_as_a_build_argument_is_refused_and_builds_nothing() {
+fn a_secret_as_a_build_argument_is_rejected() {
     let project = Project::new("secret-args");
     project
         .file("secrets/token", OF_VARIABLE)

@@ -1,4 +1,4 @@
-//! The reference stack at a port that a browser would ask: its API and its WebSocket.
+//! The website of the reference stack: its API and its WebSocket.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,22 +11,22 @@ use super::docker::inspect;
 use super::project::Project;
 use super::until::until;
 
-/// More than a Celery job, a reload or a restart takes on a busy machine.
+/// The time limit of a Celery job, a reload or a restart, generous for a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// The stack at one of its published ports.
+/// The website at one of the published ports.
 pub struct Site<'a> {
     pub project: &'a Project,
     port: u16,
 }
 
 impl<'a> Site<'a> {
-    /// At the port of that variable.
+    /// The website at the port that this variable in `.env` sets.
     pub fn at(project: &'a Project, port: &str) -> Self {
         Self { project, port: project.variable(port).parse().unwrap() }
     }
 
-    /// The address of a page.
+    /// The URL of a page.
     pub fn url(&self, path: &str) -> String {
         format!("http://localhost:{}{path}", self.port)
     }
@@ -55,7 +55,7 @@ impl<'a> Site<'a> {
         assert_eq!(self.get("/api/health/").body, HEALTHY);
     }
 
-    /// The id of the first characteristic with subgroups of that size.
+    /// The id of the first characteristic with this subgroup size.
     pub fn characteristic(&self, subgroup_size: i64) -> i64 {
         let all = self.get("/api/characteristics/").json();
         let found = all["results"]
@@ -72,8 +72,8 @@ impl<'a> Site<'a> {
         (answer.status == 200).then(|| answer.json())
     }
 
-    /// The chart of a characteristic, once a Celery job has computed one of at least so many
-    /// measurements.
+    /// Waits until a Celery job has computed the characteristic's chart from at least this many
+    /// measurements. Returns the chart.
     pub fn chart(&self, characteristic: i64, measurements: i64) -> Value {
         until("a job computes the chart", SOON, || {
             self.chart_now(characteristic)
@@ -89,8 +89,8 @@ impl<'a> Site<'a> {
         assert_eq!(posted.status, 201, "{posted:?}");
     }
 
-    /// A measurement posted is seen: the WebSocket tells of the chart that a job computed with it,
-    /// and the chart has it.
+    /// Posts a measurement. Waits until the WebSocket reports a new chart and the chart contains
+    /// the measurement.
     pub fn measure_and_see(&self, characteristic: i64) {
         let before = self.chart(characteristic, 1)["measurements"].as_i64().unwrap();
         let mut live = self.listen();
@@ -118,13 +118,14 @@ impl<'a> Site<'a> {
         live
     }
 
-    /// When the service's container was started.
+    /// The start time of the service's container.
     pub fn started(&self, service: &str) -> Value {
         inspect(&self.project.container(service))["State"]["StartedAt"].clone()
     }
 }
 
-/// An open WebSocket. What the server says is not masked: its texts are in the stream as they are.
+/// An open WebSocket. Servers don't mask WebSocket frames, so their texts appear literally in the
+/// stream.
 struct WebSocket {
     stream: TcpStream,
     heard: String,

@@ -1,5 +1,4 @@
-//! The real binary: run with nothing of this process's environment, watched, and held to how it
-//! should end.
+//! Runs the real `spc` binary in a clean environment, watches its output and checks its exit code.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -15,10 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::until::until;
 use crate::support::Screen;
 
-/// More than any run takes that is not told another limit.
+/// The default time limit of a run.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A run of `spc` to come.
+/// A builder for a run of `spc`.
 #[must_use = "it begins with `ends` or `start`"]
 pub struct Spc {
     command: Command,
@@ -26,8 +25,8 @@ pub struct Spc {
 }
 
 impl Spc {
-    /// `spc` with these words, in `folder`. Without a terminal; of the environment only what it
-    /// takes to reach the engine.
+    /// A run of `spc` with these arguments in `folder`, without a terminal. Of the environment it
+    /// gets only `PATH` and `DOCKER_HOST`.
     pub fn new(folder: &Path, words: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spc"));
         command.args(words).current_dir(folder).env_clear().env("HOME", folder);
@@ -55,7 +54,7 @@ impl Spc {
         self
     }
 
-    /// Sits it at a terminal, which becomes its controlling one: Ctrl-C typed there interrupts it.
+    /// Gives it a controlling terminal. So Ctrl-C at the terminal interrupts it.
     pub fn at(self, screen: &Screen) -> Self {
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(self.command.get_program()).args(self.command.get_args());
@@ -68,14 +67,14 @@ impl Spc {
         Self { command, limit: self.limit }
     }
 
-    /// The same, but for its standard output, which stays a pipe.
+    /// Gives it a controlling terminal, but keeps standard output as a pipe.
     pub fn on_screen(self, screen: &Screen) -> Self {
         let mut spc = self.at(screen);
         spc.command.stdout(Stdio::piped());
         spc
     }
 
-    /// Runs it where it sees no other process, as in a container.
+    /// Runs it in a new PID namespace. It sees no other process, as in a container.
     pub fn in_own_namespace(self) -> Self {
         let mut command = Command::new("unshare");
         command
@@ -88,24 +87,24 @@ impl Spc {
         Self { command, limit: self.limit }
     }
 
-    /// Sends its standard error elsewhere: nothing of it is seen.
+    /// Redirects standard error to a file. The result doesn't contain it then.
     pub fn prints_to(mut self, file: std::fs::File) -> Self {
         self.command.stderr(file);
         self
     }
 
-    /// How long it may take.
+    /// Sets the time limit.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Runs it to its end, which must be `code`.
+    /// Runs spc to its end. Panics unless the exit code is `code`.
     pub fn ends(self, code: i32) -> SpcOutput {
         self.start().ends(code)
     }
 
-    /// Begins it.
+    /// Starts spc without waiting for its end.
     pub fn start(mut self) -> RunningSpc {
         let begun = Instant::now();
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("spc starts: {error}"));
@@ -115,7 +114,7 @@ impl Spc {
     }
 }
 
-/// A run under way; dropping it kills it.
+/// A running `spc` process. Dropping it kills the process.
 pub struct RunningSpc {
     child: Child,
     begun: Instant,
@@ -130,7 +129,7 @@ impl RunningSpc {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until it has written `text` to standard error.
+    /// Waits until standard error contains `text`.
     pub fn until_reported(&mut self, text: &str) {
         until(&format!("spc says {text:?}"), self.limit, || {
             if self.stderr.text().contains(text) {
@@ -147,20 +146,20 @@ impl RunningSpc {
         });
     }
 
-    /// Waits until it has written `text` to standard output.
+    /// Waits until standard output contains `text`.
     pub fn until_printed(&mut self, text: &str) {
         until(&format!("spc prints {text:?}"), self.limit, || {
             self.stdout.text().contains(text).then_some(())
         });
     }
 
-    /// Kills it with no chance to tidy up.
+    /// Kills spc with SIGKILL, so it can't clean up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Its end, whatever it is.
+    /// Waits until spc ends. Accepts any exit code.
     pub fn end(mut self) -> SpcOutput {
         let (limit, begun) = (self.limit, self.begun);
         let status = until("spc ends", limit.saturating_sub(begun.elapsed()), || {
@@ -170,7 +169,7 @@ impl RunningSpc {
         SpcOutput { status, took, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
 
-    /// Its end, which must be `code`.
+    /// Waits until spc ends. Panics unless the exit code is `code`.
     pub fn ends(self, code: i32) -> SpcOutput {
         let ended = self.end();
         assert_eq!(
@@ -195,7 +194,7 @@ impl Drop for RunningSpc {
     }
 }
 
-/// A run that ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct SpcOutput {
     pub status: ExitStatus,
@@ -205,7 +204,7 @@ pub struct SpcOutput {
 }
 
 impl SpcOutput {
-    /// Standard error must hold each of these.
+    /// Asserts that standard error contains each of these texts.
     #[track_caller]
     pub fn prints(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -219,7 +218,7 @@ impl SpcOutput {
         self
     }
 
-    /// Standard error must hold none of these.
+    /// Asserts that standard error contains none of these texts.
     #[track_caller]
     pub fn does_not_print(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -233,7 +232,7 @@ impl SpcOutput {
         self
     }
 
-    /// Standard output must hold each of these.
+    /// Asserts that standard output contains each of these texts.
     #[track_caller]
     pub fn printed(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -248,7 +247,7 @@ impl SpcOutput {
     }
 }
 
-/// What a child writes, read as it comes.
+/// The output of a child process, read as it arrives.
 #[derive(Default)]
 struct CapturedStream {
     text: Arc<Mutex<Vec<u8>>>,

@@ -1,5 +1,5 @@
-//! An ssh server of a test's own on loopback, and this machine's `ssh` with keys and a
-//! configuration of its own.
+//! An SSH server on loopback for one test, and the machine's `ssh` client with its own keys and
+//! configuration.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +17,7 @@ use super::until::until;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// The server; it ends when it is dropped.
+/// The server. Dropping it ends it.
 pub struct Sshd {
     folder: TempDir,
     server: Child,
@@ -25,7 +25,7 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// A server that lets this user in by a key, with these options beside.
+    /// Starts a server with these additional options. The current user can log in with a key.
     pub fn new(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -41,7 +41,7 @@ impl Sshd {
             ]));
         }
         if rustix::process::geteuid().is_root() {
-            // Where sshd locks its unprivileged half in.
+            // sshd needs this folder for privilege separation.
             fs::create_dir_all("/run/sshd").unwrap();
         }
         let port = free_port();
@@ -69,20 +69,21 @@ impl Sshd {
         sshd
     }
 
-    /// What the client takes for this server's key.
+    /// Makes the client expect this key as the server's host key.
     pub fn trust(&self, key: &str) -> &Self {
         let public = fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap();
         fs::write(self.path("known_hosts"), format!("[127.0.0.1]:{} {public}", self.port)).unwrap();
         self
     }
 
-    /// Makes the client know no server.
+    /// Removes all host keys that the client knows.
     pub fn trust_nobody(&self) -> &Self {
         fs::write(self.path("known_hosts"), "").unwrap();
         self
     }
 
-    /// The key that the client shows. About a server that it doesn't know it asks.
+    /// Makes the client log in with this key. The client asks before it accepts an unknown host
+    /// key.
     pub fn log_in_with(&self, key: &str) -> &Self {
         let settings = format!(
             "IdentityFile {}\nIdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile {}\nStrictHostKeyChecking ask\n",
@@ -93,8 +94,8 @@ impl Sshd {
         self
     }
 
-    /// `ssh` looks for its files in the user's home of the password file, whatever HOME is: so it
-    /// is told.
+    /// Creates a wrapper for `ssh` with `-F`. `ssh` itself ignores `HOME` and uses the home folder
+    /// in `/etc/passwd`.
     fn write_client(&self) {
         let bin = self.path("bin");
         fs::create_dir(&bin).unwrap();
@@ -106,15 +107,15 @@ impl Sshd {
         fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// `DOCKER_HOST` of the engine behind it.
+    /// The value of `DOCKER_HOST` for the engine behind this server.
     pub fn docker_host(&self) -> String {
         let user = run(Command::new("id").arg("--user").arg("--name"));
         format!("ssh://{}@127.0.0.1:{}", user.trim(), self.port)
     }
 
-    /// The same run on the engine behind it.
+    /// Directs a run to the engine behind this server.
     pub fn leads(&self, spc: Spc) -> Spc {
-        // Here its sockets are looked for.
+        // `left` looks for leftover sockets in this folder.
         fs::create_dir_all(self.path("tmp")).unwrap();
         spc.env("DOCKER_HOST", self.docker_host())
             .env("PATH", self.search_path())
@@ -127,12 +128,12 @@ impl Sshd {
             .unwrap()
     }
 
-    /// How often somebody logged in.
+    /// The number of logins so far.
     pub fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()
     }
 
-    /// Ends every login from this side, as a machine that goes down does.
+    /// Ends every login from the server's side, as if the machine shut down.
     pub fn throw_out(&self) {
         let server = self.server.id().to_string();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -153,7 +154,7 @@ impl Sshd {
         }
     }
 
-    /// What runs left of their logins: folders of sockets, and processes that know them.
+    /// What remains of the logins of earlier runs: socket folders, and processes that use them.
     pub fn left(&self) -> Vec<String> {
         let folder = self.path("tmp");
         let files = fs::read_dir(&folder)
@@ -168,7 +169,7 @@ impl Sshd {
         files.chain(processes).collect()
     }
 
-    /// Waits until nothing is left of any login.
+    /// Waits until no login has left anything behind.
     pub fn until_nothing_is_left(&self) {
         until("nothing is left of the login", Duration::from_secs(20), || {
             self.left().is_empty().then_some(())
@@ -191,7 +192,7 @@ impl Drop for Sshd {
     }
 }
 
-/// Runs a command, which must succeed; what it printed.
+/// Runs a command. Panics if it fails. Returns its output.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

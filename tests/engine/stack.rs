@@ -1,5 +1,5 @@
-//! The whole reference stack: its nine services in development and in production, and what a user
-//! does with it.
+//! The complete reference stack with its nine services, in development and in production, and what
+//! a user does with it.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -35,7 +35,7 @@ const DEVELOPMENT: [&str; 8] =
     ["backend", "celery-beat", "celery-worker", "db", "flower", "frontend", "redis", "worker"];
 
 #[test]
-fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_nothing() {
+fn the_stack_switches_between_development_and_production_without_data_loss() {
     let _alone = heavy();
     let project = Project::whole_reference("whole");
     assert_eq!(services(&project.up().within(LIMIT).ends(0).stdout), DEVELOPMENT);
@@ -67,7 +67,7 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     assert_eq!(services(&production.stdout).len(), 9, "{}", production.stdout);
     let edge = Site::at(&project, "NGINX_HTTP_PORT");
     edge.healthy();
-    // No variable and no option: it stays production.
+    // Without variables and options, the project stays in production.
     project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT).ends(0);
     edge.chart(characteristic, measured);
     edge.measure_and_see(characteristic);
@@ -89,7 +89,8 @@ fn the_stack_serves_in_development_switches_to_production_and_back_and_loses_not
     );
 }
 
-/// Networks, names, logs, mounts and secrets of every container.
+/// Asserts that the networks, names, logs, mounts and secrets of every container match the
+/// description.
 fn development_is_set_up_as_described(project: &Project) {
     let network: Value = serde_json::from_str(&docker(&[
         "network",
@@ -137,7 +138,7 @@ fn development_is_set_up_as_described(project: &Project) {
     );
 }
 
-/// By a process and by a container: nothing serves there that is not nginx.
+/// Asserts that `up` reports the process or the container that uses nginx's port.
 fn taken_ports_of_nginx_are_reported(project: &Project, to_production: impl Fn() -> Spc) {
     let (http, https) = (project.variable("NGINX_HTTP_PORT"), project.variable("NGINX_HTTPS_PORT"));
     let process = TcpListener::bind((Ipv4Addr::UNSPECIFIED, http.parse().unwrap())).unwrap();
@@ -179,7 +180,7 @@ fn production_mounts_are_read_only(project: &Project) {
     );
 }
 
-/// Where in the container → what is mounted there.
+/// The mounts of a service: path in the container → source.
 fn mounts(project: &Project, service: &str) -> BTreeMap<String, String> {
     let found = inspect(&project.container(service));
     let mount = |mount: &Value| {
@@ -191,7 +192,7 @@ fn mounts(project: &Project, service: &str) -> BTreeMap<String, String> {
     found["Mounts"].as_array().unwrap().iter().map(mount).collect()
 }
 
-/// Celery's names of both workers.
+/// The names of both workers in Celery.
 fn workers(project: &Project) -> [String; 2] {
     [("celery", "celery-worker"), ("aps", "worker")].map(|(name, service)| {
         format!(
@@ -284,7 +285,7 @@ fn nothing_to_do_says_so(project: &Project) {
 }
 
 #[test]
-fn a_backend_that_was_replaced_is_found_by_nginx() {
+fn nginx_finds_a_replaced_backend() {
     let _alone = heavy();
     let project = Project::whole_reference("behind");
     let up = |level: &str| {
@@ -304,7 +305,7 @@ fn a_backend_that_was_replaced_is_found_by_nginx() {
         networks.as_object().unwrap().values().next().unwrap()["IPAddress"].clone()
     };
     let before = address("backend");
-    // Somebody takes its address meanwhile: the new one gets another.
+    // Another container takes its address, so the new backend gets a different one.
     docker(&["stop", "--time", "0", &project.container("backend")]);
     let network = format!("{}_spc-network", project.name);
     let somebody =
@@ -319,7 +320,7 @@ fn a_backend_that_was_replaced_is_found_by_nginx() {
 }
 
 #[test]
-fn a_frontend_that_does_not_compile_fails_with_what_vite_says() {
+fn a_frontend_that_does_not_compile_shows_the_error_of_vite() {
     let _alone = heavy();
     let project = Project::whole_reference("broken");
     project.file(

@@ -1,5 +1,5 @@
-//! What goes on from before, and is said: an anonymous volume under a new image, a build that
-//! changed since.
+//! Warnings about old content: an anonymous volume that a new container keeps, and an image that
+//! was built from another description.
 
 use similar_asserts::assert_eq;
 
@@ -7,22 +7,22 @@ use super::docker::{docker, exec, inspect, is_there, try_docker};
 use super::images::busybox;
 use super::project::Project;
 
-/// Describes `a`, whose image is built with these lines under `build` and keeps its dependencies in
-/// an anonymous volume.
+/// Describes `a` with these keys under `build`. Its image declares an anonymous volume for its
+/// dependencies.
 fn describe(project: &Project, build: &str) {
     project.stack(&format!(
         r#"services: #{{ a: #{{ build: #{{ context: "app", {build} }}, command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#
     ));
 }
 
-/// The volume that the container has at `/app/deps`.
+/// The volume at `/app/deps` in the container.
 fn volume(project: &Project) -> String {
     let mounts = inspect(&project.container("a"))["Mounts"].take();
     mounts.as_array().unwrap().iter().find(|mount| mount["Destination"] == "/app/deps").unwrap()["Name"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
+fn old_anonymous_volumes_are_reported_and_renewed_on_request() {
     let project = Project::new("stale");
     let image = format!("{}-a", project.name);
     let _ = try_docker(&["rmi", "--force", &image]);
@@ -38,7 +38,7 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
     project.up().ends(0).does_not_print(&["keeps what", "was built from something else"]);
     let first = volume(&project);
     assert_eq!(list(), "deps 1");
-    // Described anew and not built: said, and nothing is done.
+    // If the description changes without a build, spc warns and changes nothing.
     describe(&project, r#"target: "two", args: #{ V: "2" }"#);
     let said = format!(
         "the image \"{image}\" was built from something else than is described now (target, arguments)"
@@ -46,13 +46,14 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do", &said]);
     project.up().ends(0).prints(&[&said]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
-    // Built: the volume goes on with what is in it.
+    // After a build, the new container keeps the volume with its old content.
     let kept = "a: the image changed, and \"/app/deps\" keeps what the old container had there";
     let built = "let s = app::describe();\ns.build();\ns.up();";
     project.script(built).ends(0).prints(&[kept, "--renew-anon-volumes"]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do"]);
-    // Renewed: the new image's content; the old volume is nobody's to remove.
+    // `--renew-anon-volumes` creates a volume with the new image's content. spc does not remove the
+    // old volume.
     let renewing = ["plan", "--renew-anon-volumes", "scripts/up.rhai"];
     project.spc(&renewing).ends(0).printed(&["its anonymous volumes are renewed", &first]);
     assert_eq!(volume(&project), first);
@@ -65,7 +66,7 @@ fn what_goes_on_from_before_is_said_and_renewed_if_asked_for() {
 }
 
 #[test]
-fn an_image_that_somebody_built_on_one_of_spcs_is_not_taken_for_it() {
+fn a_foreign_image_that_inherits_labels_of_spc_is_not_compared() {
     let project = Project::new("stale-base");
     let (base, app) = (format!("{}-base", project.name), format!("{}-app", project.name));
     let _ = try_docker(&["rmi", "--force", &app, &base]);

@@ -1,4 +1,4 @@
-//! The steps of real runs in JSON: of a plan, of the run's events and of its journal.
+//! Steps in JSON: in plans, in the events of runs and in journals.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ fn events(lines: &str) -> Vec<Value> {
 }
 
 #[test]
-fn plan_run_and_journal_have_steps_of_one_shape() {
+fn plan_run_and_journal_have_the_same_step_schema() {
     let project = Project::new("step-events");
     let stack = |colour: &str| {
         let image = busybox();

@@ -1,4 +1,4 @@
-//! A second engine, that of a test alone, which lets in who shows a certificate.
+//! A second engine for one test. It requires a client certificate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use super::project::free_port;
 use super::until::until;
 
-/// Who vouches for engines and clients.
+/// A certificate authority for engines and clients.
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
-/// The engine. Dropped, it stops its containers and ends.
+/// The engine. Dropping it removes its containers and ends it.
 pub struct TlsEngine {
     folder: TempDir,
     engine: Child,
@@ -53,8 +53,8 @@ impl TlsEngine {
             "--shutdown-timeout",
             "1",
         ]);
-        // The machine's own engine has the rules, and keeps its bridge: with "--bridge none" this
-        // one would remove it at its start.
+        // Only the machine's engine manages iptables rules. This engine needs its own bridge: with
+        // "--bridge none" it would remove the bridge of the machine's engine when it starts.
         engine.args([
             "--bridge",
             &bridge(port),
@@ -90,23 +90,23 @@ impl TlsEngine {
         self.port
     }
 
-    /// `DOCKER_HOST` of it.
+    /// The value of `DOCKER_HOST` for this engine.
     pub fn docker_host(&self) -> String {
         format!("tcp://127.0.0.1:{}", self.port)
     }
 
-    /// The authority of the engine's own certificate.
+    /// The authority that issued the engine's certificate.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// The folder with the certificates that the engine lets in.
+    /// The folder with certificates that the engine accepts.
     pub fn client(&self) -> PathBuf {
         self.folder.path().join("client")
     }
 
-    /// A folder with the engine's `ca.pem`, and a client's certificate from `issuer` if there is
-    /// one.
+    /// Creates a folder with the engine's `ca.pem`, and with a client certificate from `issuer` if
+    /// it is given.
     pub fn certificates(&self, name: &str, issuer: Option<&Authority>) -> PathBuf {
         let folder = self.folder.path().join(name);
         write(
@@ -128,7 +128,7 @@ impl TlsEngine {
         command
     }
 
-    /// Runs Docker's own client on it; what it printed.
+    /// Runs `docker` on this engine. Returns its output.
     pub fn docker(&self, words: &[&str]) -> String {
         let output = self.client_of(words).output().unwrap();
         assert!(
@@ -139,7 +139,7 @@ impl TlsEngine {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Brings an image of the machine's own engine there.
+    /// Copies an image from the machine's engine to this one.
     pub fn load(&self, image: &str) {
         let archive = self.folder.path().join("image.tar").display().to_string();
         super::docker::docker(&["save", "--output", &archive, image]);
@@ -149,7 +149,7 @@ impl TlsEngine {
 
 impl Drop for TlsEngine {
     fn drop(&mut self) {
-        // A failed test's: the bridges of its networks would outlive the engine, on this machine.
+        // A failed test may leave networks behind. Their bridges would stay on the machine.
         if let Ok(listed) = self.client_of(&["ps", "--all", "--quiet"]).output() {
             let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
             let _ = self.client_of(&["rm", "--force"]).args(listed.lines()).output();
@@ -168,7 +168,7 @@ impl Drop for TlsEngine {
     }
 }
 
-/// The engine's own bridge; the kernel takes 15 letters.
+/// The name of the engine's bridge. The kernel allows 15 characters.
 fn bridge(port: u16) -> String {
     format!("spct{port}")
 }
@@ -178,14 +178,14 @@ fn ip(words: &[&str]) {
     assert!(output.status.success(), "ip {words:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A new authority.
+/// Creates a certificate authority.
 pub fn authority() -> Authority {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// Writes Docker's three files, or `ca.pem` alone.
+/// Writes `ca.pem`, and `cert.pem` and `key.pem` if there is an identity.
 fn write(folder: &Path, issuer: &Authority, identity: Option<(Usage, &[&str])>) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();

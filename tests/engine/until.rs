@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// The polling interval.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Returns the value of `condition` as soon as it has one. Panics with `what` if it has none within

@@ -1,4 +1,4 @@
-//! The engine's event stream, of one project.
+//! The engine's events about one project.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -10,35 +10,36 @@ use serde_json::Value;
 
 use super::docker::docker;
 
-/// More than an event takes to come.
+/// The time limit for an event.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Each look takes the time of a small call.
+/// The number of checks without a new event until the engine counts as quiet. Each takes as long as
+/// two short calls.
 const QUIET_LOOKS: u32 = 3;
 
-/// Whether an event is about a command in a container.
+/// Whether an event is about an exec.
 pub fn is_exec(event: &str) -> bool {
     event.starts_with("container exec_")
 }
 
-/// Whether an event comes from the engine's own health checks, or may: how many there are depends
-/// on the machine.
+/// Whether an event may come from the engine's health checks. The number of these events depends on
+/// the machine's speed.
 pub fn is_of_a_check(event: &str) -> bool {
     is_exec(event) || event.starts_with("container health_status")
 }
 
-/// A subscription that is in force. Dropping it ends it.
+/// An active subscription. Dropping it ends it.
 pub struct EventWatch {
     project: String,
     client: Child,
     events: Receiver<Value>,
     seen: Vec<String>,
-    /// Every event with all the engine says of it, of other projects too.
+    /// Every event as JSON, including events of other projects.
     raw: String,
 }
 
 impl EventWatch {
-    /// Watches a project from now on.
+    /// Subscribes to the events of a project. Waits until the subscription is active.
     pub fn on(project: &str) -> Self {
         let mut client = Command::new("docker")
             .args(["events", "--format", "{{json .}}"])
@@ -64,7 +65,7 @@ impl EventWatch {
             seen: Vec::new(),
             raw: String::new(),
         };
-        // The client does not say when the engine has taken the subscription.
+        // `docker events` does not report when the subscription is active.
         let begun = Instant::now();
         while !watch.saw_mark(Duration::from_millis(200)) {
             assert!(begun.elapsed() < LIMIT, "the engine sends no events");
@@ -73,11 +74,12 @@ impl EventWatch {
         watch
     }
 
-    /// Waits for the project's next event, `container start spct-a-db-1`, that is none of a check.
+    /// Waits for the project's next event, such as `container start spct-a-db-1`. Skips events of
+    /// health checks.
     pub fn next_but_checks(&mut self) -> String {
         let begun = Instant::now();
         loop {
-            // The checks' own events go on coming: they are no sign that another will.
+            // The limit applies to the whole loop, because events of health checks never stop.
             let event = self.events.recv_timeout(LIMIT.saturating_sub(begun.elapsed()));
             let event = event.unwrap_or_else(|_| {
                 panic!("within {LIMIT:?} only these events came: {:#?}", self.seen)
@@ -91,7 +93,7 @@ impl EventWatch {
         }
     }
 
-    /// Waits until nothing has happened for a while.
+    /// Waits until there are no new events for a while.
     pub fn until_quiet(&mut self) {
         let mut same = 0;
         while same < QUIET_LOOKS {
@@ -102,7 +104,7 @@ impl EventWatch {
         }
     }
 
-    /// All that the engine has said so far, of other projects too.
+    /// All events so far as JSON, including events of other projects.
     pub fn raw(&mut self) -> &str {
         self.so_far();
         &self.raw
@@ -114,7 +116,8 @@ impl EventWatch {
         self.seen.clone()
     }
 
-    /// Makes something and takes events until that is seen: the stream is in order.
+    /// Creates and removes a volume, and reads events until the volume's event arrives. Events
+    /// arrive in order, so all earlier ones have been read then.
     fn saw_mark(&mut self, limit: Duration) -> bool {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mark =

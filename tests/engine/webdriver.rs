@@ -1,4 +1,4 @@
-//! A real browser: headless Chromium, driven by its own `chromedriver` over WebDriver.
+//! A real browser: headless Chromium, controlled by `chromedriver` over the WebDriver protocol.
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -11,9 +11,10 @@ use tempfile::TempDir;
 use super::clients::ask;
 use super::until::until;
 
-/// More than the browser takes to start on a busy machine.
+/// The time limit for starting the browser, generous for a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
-/// No window, no calls home, and a root user that containers have.
+/// Chromium flags: no window, no background requests, and no sandbox, because tests may run as
+/// root.
 const FLAGS: [&str; 8] = [
     "--headless",
     "--no-sandbox",
@@ -25,16 +26,16 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
-/// A browser with one window. Dropped, it and its driver end.
+/// A browser with one window. Dropping it ends the browser and its driver.
 pub struct Browser {
     driver: Driver,
-    /// The path of its session, for commands: `/session/<id>`.
+    /// The path of its WebDriver session: `/session/<id>`.
     session: String,
     process: Pid,
     _profile: TempDir,
 }
 
-/// The process that takes the commands.
+/// The `chromedriver` process.
 struct Driver {
     child: Child,
     port: u16,
@@ -72,11 +73,10 @@ impl Browser {
         }
     }
 
-    /// Opens a page, and waits until it is loaded.
+    /// Opens a page and waits until it is loaded.
     ///
-    /// Chromium breaks requests off when the machine gets an interface or address
-    /// (`ERR_NETWORK_CHANGED`), as with each container that starts here. A user loads the page
-    /// again then, and so does this.
+    /// Chromium aborts requests with `ERR_NETWORK_CHANGED` when a network interface of the machine
+    /// changes, for example because a container starts. In this case the page is loaded again.
     #[track_caller]
     pub fn go(&self, url: &str) {
         until("the page is loaded with all that it needs", LIMIT, || {
@@ -86,19 +86,19 @@ impl Browser {
         });
     }
 
-    /// Runs the body of a function in the page; what it returns.
+    /// Runs the body of a function in the page. Returns its result.
     #[track_caller]
     pub fn run(&self, script: &str) -> Value {
         self.command("/execute/sync", &json!({"script": script, "args": []}))
     }
 
-    /// Types a text into the element of that CSS selector.
+    /// Types a text into the element with this CSS selector.
     #[track_caller]
     pub fn types(&self, selector: &str, text: &str) {
         self.command(&format!("/element/{}/value", self.element(selector)), &json!({"text": text}));
     }
 
-    /// Clicks on the element of that CSS selector.
+    /// Clicks on the element with this CSS selector.
     #[track_caller]
     pub fn clicks(&self, selector: &str) {
         self.command(&format!("/element/{}/click", self.element(selector)), &json!({}));
@@ -123,8 +123,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its own processes when asked; also a driver that doesn't answer leaves none of
-        // them.
+        // Closing the session ends the browser. If the driver doesn't answer, kill the browser.
         if ask(self.driver.port, "DELETE", &self.session, "").is_err() {
             let _ = kill_process(self.process, Signal::KILL);
         }
@@ -132,7 +131,7 @@ impl Drop for Browser {
 }
 
 impl Driver {
-    /// It chooses its port itself, and says it.
+    /// Starts `chromedriver`. It chooses its port and prints it.
     fn start(folder: &TempDir) -> Self {
         let said = folder.path().join("driver.log");
         let output = File::create(&said).unwrap();
@@ -164,7 +163,7 @@ impl Driver {
         driver
     }
 
-    /// What a command gives; what it says failed fails the test.
+    /// Sends a WebDriver command. Returns its result. Panics if the command fails.
     #[track_caller]
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
         let answer = ask(self.port, method, path, &body.to_string())

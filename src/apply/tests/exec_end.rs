@@ -120,7 +120,7 @@ fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
 }
 
 #[test]
-fn a_command_of_any_user_is_ended_in_a_container_of_another() {
+fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
     for (user, answer) in [
         (Some("0"), endless()),
         (Some("root"), endless()),
