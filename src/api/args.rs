@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_named_with_the_fix() {
+    fn an_invalid_argument_is_reported_with_a_suggested_fix() {
         for (words, expected) in [
             (vec!["--taget", "x"], "There is no option \"--taget\" | did you mean \"--target\"?"),
             (

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused_in_a_run_too() {
+    fn a_run_also_rejects_an_invalid_assumed_answer() {
         let trial = Harness::on(|host| host);
         for (script, message, hint) in [
             (

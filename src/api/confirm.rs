@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_told_before_it_is_asked_and_so_is_its_answer() {
+    fn confirm_sends_an_event_for_the_question_and_for_the_answer() {
         let trial = Harness::on(|host| host.with_answer("y"));
         trial.text(r#"confirm("Sure?")"#);
         let text = "Sure?".to_owned();

@@ -263,7 +263,7 @@ mod tests {
     use super::super::harness::Harness;
 
     #[test]
-    fn what_is_no_signal_is_refused_before_the_engine_is_asked() {
+    fn an_invalid_signal_is_rejected_before_any_engine_call() {
         let said = |call: &str| {
             Harness::new()
                 .text(&format!("let e = attempt(|| {call}).error; `${{e.message}}; ${{e.hint}}`"))

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused_with_the_fix() {
+    fn an_invalid_duration_is_rejected_with_a_suggested_fix() {
         let run = Harness::new();
         assert_eq!(
             run.fails(r#"duration("soon")"#).message,

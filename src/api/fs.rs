@@ -398,7 +398,7 @@ mod tests {
     use super::super::harness::Harness;
 
     #[test]
-    fn what_is_written_can_be_read_and_its_folder_is_made() {
+    fn write_creates_missing_folders_and_the_file_can_be_read() {
         let trial = Harness::new();
         trial.text(r#"fs::write("a/b/note.txt", "one\n"); fs::append("a/b/note.txt", "two\n")"#);
         assert_eq!(trial.file("/project/a/b/note.txt"), "one\ntwo\n");
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_no_text_is_named() {
+    fn reading_a_missing_or_binary_file_fails_with_its_name() {
         let trial = Harness::on(|host| host.with_file("/project/image", vec![0xff, 0xfe]));
         let failure = trial.fails(r#"fs::read("nothing")"#);
         assert_eq!(failure.kind.word(), "not_found");

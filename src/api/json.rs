@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_says_where() {
+    fn invalid_json_is_reported_with_its_position() {
         let trial =
             Harness::on(|host| host.with_file("/project/a.json", "\u{feff}{\n  \"a\": oops }"));
         let failure = trial.fails(r#"json::read("a.json")"#);

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_holds_a_secret_is_not_kept_and_that_is_said_once() {
+    fn a_value_that_contains_a_secret_is_not_saved_and_spc_warns_once() {
         let project = Harness::new();
         let run = &project.context.run;
         let options = OptionChoices::default();

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_function_is_named() {
+    fn parallel_names_the_element_that_is_no_function() {
         let run = Harness::new();
         assert_eq!(
             run.fails("parallel([|| 1, 5])").message,

@@ -138,7 +138,7 @@ mod tests {
     const RECORD: &str = "let r = with_defaults(#{}, #{ code: 0, stdout: \"x\", bake: duration(\"90s\"), tag: \"v2\", list: [1] }); ";
 
     #[test]
-    fn a_record_reads_like_a_map_whose_unknown_field_is_an_error() {
+    fn a_record_behaves_like_a_map_but_rejects_unknown_fields() {
         let run = Harness::new();
         for (script, expected) in [
             ("r.code + 1", "1"),

@@ -178,7 +178,7 @@ fn is_variables_value(description: &Value, text: &str) -> bool {
 }
 
 #[test]
-fn a_secret_anywhere_in_a_description_is_refused_and_said_by_its_name() {
+fn a_secret_anywhere_in_a_description_is_rejected_with_its_name() {
     let bench = Bench::new();
     let mut count = 0;
     for path in paths(&everything()).into_iter().filter(|path| !path.is_empty()) {
@@ -236,7 +236,7 @@ fn every_key_that_is_read_of_a_description_is_walked() {
 }
 
 #[test]
-fn what_is_delivered_is_the_value_and_the_engine_never_sees_a_token() {
+fn the_engine_gets_secret_values_and_never_a_token() {
     let bench = Bench::new();
     let script = r#"
         let key = secret("key");

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_refused_with_the_line_to_add() {
+    fn a_forbidden_command_is_rejected_with_the_line_to_add() {
         let trial = Harness::with(|host| host, "[allow]\ncommands = [\"git status\"]\n", |_| {});
         let failure = trial.fails(r#"sh("git status")"#);
         assert_eq!(failure.kind.word(), "policy");

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_is_repeated_shortly() {
+    fn a_parse_error_quotes_the_start_of_the_text() {
         let run = Harness::new();
         assert_eq!(run.fails(r#""5 apples".int()"#).message, "\"5 apples\" is not an integer");
         assert_eq!(

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_and_a_negative_duration_are_errors() {
+    fn an_invalid_time_and_a_negative_duration_are_errors() {
         let trial = Harness::new();
         assert_eq!(
             trial.fails(r#"time::parse("yesterday")"#).message,

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_yaml_says_where_and_a_tag_is_refused() {
+    fn invalid_yaml_is_reported_with_its_position_and_tags_are_rejected() {
         let trial = Harness::new();
         let failure = trial.fails(r#"yaml::parse("a: [1\nb: 2")"#);
         assert!(
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_older_readers_would_take_for_something_else_is_quoted() {
+    fn strings_that_yaml_1_1_would_convert_are_quoted() {
         let script = r#"yaml::text(#{ a: "yes", b: "22:22", c: "0755", d: "2026-01-01", e: "1_000", f: "plain text", g: "1.5", no: "0x1F" })"#;
         let expected = "a: \"yes\"\nb: \"22:22\"\nc: \"0755\"\nd: \"2026-01-01\"\ne: \"1_000\"\nf: plain text\ng: \"1.5\"\n\"no\": \"0x1F\"\n";
         assert_eq!(Harness::new().text(script), expected);
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(key in ".{0,6}", text in ".{0,8}", word in "[0-9:._+TZa-f-]{0,8}", number: i32) {
+        fn written_yaml_reads_back_unchanged(key in ".{0,6}", text in ".{0,8}", word in "[0-9:._+TZa-f-]{0,8}", number: i32) {
             prop_assume!(key != "<<");
             let value = serde_json::json!({ "outer": { "list": [text, word, number, null] }, key: true });
             let text = written(&value).unwrap();

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_told_with_its_causes_once_and_again_when_they_change() {
+    fn a_wait_is_reported_again_only_when_its_causes_change() {
         use State::{Done, Running, Waiting};
         let plan = plan();
         let mut walk = StateWalk { waits: Blockers::new(&plan), plan, states: vec![Waiting; 4] };

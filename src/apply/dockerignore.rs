@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_always_sent_is_sent_whatever_the_lines_say() {
+    fn dockerignore_never_excludes_required_files() {
         let mut ignore = read("**");
         ignore.always_send("docker/Dockerfile");
         assert!(!ignored(&ignore, "docker/Dockerfile"));

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_that_is_not_in_the_image_is_told_from_other_failed_starts() {
+    fn a_missing_command_differs_from_other_failed_starts() {
         const RUNTIME: &str = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
         let code = |cause: &str| {
             not_executable(&EngineError::new(
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_of_the_engine_left_of_a_container_is_told_from_other_failed_starts() {
+    fn leftovers_of_an_engine_crash_differ_from_other_failed_starts() {
         let id = "521c55b1e6f463aabdce32d1478fbcfd21a41d0a4573534725abbe41437eda88";
         let is_left_over =
             |message: &str| is_left_over(&EngineError::new(EngineErrorKind::Server, message));
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_a_crash_of_the_engine_left_taken_is_told_with_what_frees_it() {
+    fn a_port_left_allocated_by_an_engine_crash_is_reported_with_a_suggested_fix() {
         let allocated = EngineError::new(
             EngineErrorKind::Server,
             "Bind for 0.0.0.0:5432 failed: port is already allocated",

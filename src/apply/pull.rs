@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_layers_of_a_pull_are_added_up_and_told_now_and_then() {
+    fn pull_progress_is_the_sum_of_its_layers_and_reported_periodically() {
         let mut transfer = Transfer::default();
         let mut at = |millis: u64, layer: &str, status: &str, progress: Option<(u64, u64)>| {
             let report = TransferEvent {

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wait_for_begins_first_and_only_so_many_run_side_by_side() {
+    fn steps_with_dependents_start_first_up_to_the_concurrency_limit() {
         let plan = plan();
         let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
         let (begun, again) = scheduler.next(&plan, (0..7).collect(), Duration::ZERO);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_to_be_ready_soon_begins_late_although_another_waits_for_it() {
+    fn a_service_that_is_known_to_be_fast_starts_later() {
         let mut plan = Plan::default();
         let begun: Vec<StepId> =
             ["api", "page", "job"].into_iter().map(|name| start(&mut plan, name, &[])).collect();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_holds_nobody_back() {
+    fn a_slow_step_does_not_delay_others() {
         let plan = plan();
         let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
         scheduler.next(&plan, vec![0, 1, 2, 3], Duration::ZERO);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_back_can_be_taken_back() {
+    fn delayed_steps_can_be_given_back() {
         let plan = plan();
         let mut scheduler = Scheduler::new(&plan, &BTreeMap::new());
         scheduler.next(&plan, (0..7).collect(), Duration::ZERO);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_of_something_else_says_nothing() {
+    fn the_history_of_another_configuration_is_ignored() {
         let mut startup_history = startup_history("a", &[1000]);
         assert_eq!(startup_history.probe_delay("b"), Duration::ZERO);
         startup_history.add(StartupHistory::new("b".to_owned(), Duration::from_secs(2)));

@@ -324,7 +324,7 @@ volumes:
     }
 
     #[test]
-    fn what_is_merged_is_placed_where_it_was_written() {
+    fn a_merged_key_has_the_position_of_its_source() {
         assert_eq!(at("services.웹.image", false), Some((2, 10)));
         assert_eq!(at("services.웹.ports.1", false), Some((3, 15)));
         assert_eq!(at("services.웹.init", true), Some((4, 17)));

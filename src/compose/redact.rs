@@ -88,7 +88,7 @@ services:
     }
 
     #[test]
-    fn what_is_said_of_a_missing_variable_is_shown_and_a_default_is_not() {
+    fn redaction_keeps_error_messages_and_hides_default_values() {
         let text = "environment:\n  A: ${A:?set it}${B-secret}${C?why}:?pw\n";
         assert_eq!(redacted(text), "environment:\n  A: ${A:?set it}${B-••••••}${C?why}:?••\n");
     }

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scalar_that_changes_on_its_way_is_said() {
+    fn a_scalar_that_yaml_changes_is_reported() {
         let said = |written: &str| remark(written, &serde_yaml::from_str(written).unwrap());
         for (written, words) in [
             ("1.10", "1.1 is what reaches the container"),

@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_merged_may_itself_be_merged() {
+    fn a_merged_map_may_contain_merges() {
         let value = read(
             "a: &a {x: 1, y: 1, z: 1}\nb: &b {<<: *a, y: 2, w: {<<: *a, x: 5}}\nc: {<<: *b, z: 3}\n",
         );

@@ -30,7 +30,7 @@ mod tests {
     use super::hint;
 
     #[test]
-    fn who_may_not_have_a_base_image_is_led_to_a_login() {
+    fn a_denied_base_image_suggests_docker_login() {
         for words in [
             "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope",
             "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",

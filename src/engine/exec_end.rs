@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_a_privileged_command_is_privileged_too_and_no_other_is() {
+    fn only_terminating_a_privileged_command_uses_a_privileged_exec() {
         for privileged in [true, false] {
             let mark = "SPC_EXEC=1".to_owned();
             let started = StartedCommand {

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_threads_reserve_at_once_counts_together() {
+    fn reservations_of_several_threads_add_up() {
         let held = || Some(RUN_LIMIT - (300 << 20));
         let first = reserve(held, 200 << 20).unwrap();
         assert!(reserve(held, 200 << 20).is_err());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_collected_ends_at_the_largest_value() {
+    fn collected_bytes_are_limited_to_the_largest_value() {
         let mut collected = CollectedBytes::default();
         let chunk = vec![0; 16 << 20];
         for _ in 0..4 {

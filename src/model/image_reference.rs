@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_docker_would_not_take_is_told_apart_with_what_is_wrong() {
+    fn an_invalid_image_reference_is_rejected_with_the_reason() {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let good = [
             "nginx",
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_told_from_a_name() {
+    fn an_image_id_differs_from_a_name() {
         let id = "0f".repeat(32);
         assert!(is_id(&id) && is_id(&format!("sha256:{id}")) && !is_id("0f0f") && !is_id("nginx"));
         assert_eq!(id_digits("sha256:0f"), Some("0f"));
@@ -363,7 +363,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_left_out_is_what_docker_adds(
+        fn the_canonical_name_adds_the_defaults_of_docker(
             path in "[a-z][a-z0-9]{0,5}(/[a-z][a-z0-9]{0,5})?",
             tag in prop::option::of("[A-Za-z0-9][A-Za-z0-9._-]{0,5}"),
             digest in prop::option::of("[0-9a-f]{64}"),

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_spc_says_shows_no_credentials_of_a_url_and_what_others_wrote_stays() {
+    fn messages_of_spc_hide_url_credentials_and_other_output_stays_unchanged() {
         let (kept, sink) = sink(secrets());
         let text = || "see https://me:pass@host/".to_owned();
         let label = StepLabel {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_consumer_can_not_keep_the_others_report_masked() {
+    fn a_failing_consumer_is_reported_masked_to_the_others() {
         let kept = Arc::new(Kept::default());
         let consumers: [Arc<dyn Consumer>; 2] = [Arc::new(Full), kept.clone()];
         let sink = MaskingSink::new(secrets(), consumers);

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_needs_is_read_from_composes_label() {
+    fn dependencies_are_read_from_the_label_of_compose() {
         let read = |label| {
             read_depends_on(label)
                 .into_iter()

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_docker_compose_made_of_an_image_with_labels_is_its_own() {
+    fn a_compose_container_of_an_image_with_labels_belongs_to_compose() {
         let image = labels(&[
             (compose_label::PROJECT, "shop"),
             (compose_label::SERVICE, "web"),

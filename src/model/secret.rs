@@ -178,7 +178,7 @@ mod token_tests {
     }
 
     #[test]
-    fn an_exposed_token_is_masked_and_turned_back_like_the_other_and_told_apart() {
+    fn an_exposed_token_is_masked_and_revealed_like_others_but_is_distinct() {
         let secrets = secrets();
         let token = Secrets::token("db_password", [7; 16]);
         let exposed = Secrets::exposed(&token);

@@ -225,7 +225,7 @@ pub mod tests {
     }
 
     #[test]
-    fn words_are_told_from_each_other() {
+    fn the_words_of_actions_and_objects_are_distinct() {
         let [actions, words, names] = counted::<ActionKind>();
         assert_eq!((words, names), (actions, actions));
         let [objects, words, names] = counted::<ObjectKind>();

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn of_other_logs_nothing_is_said() {
+    fn logs_without_known_symptoms_give_no_advice() {
         assert_eq!(
             advice("Listening at: http://0.0.0.0:8000\nthe relation of things does not exist"),
             None

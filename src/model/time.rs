@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_named() {
+    fn an_invalid_duration_is_reported() {
         for wrong in ["", "10", "s", "1x", "-1s", "1.2.3s", "ten seconds"] {
             assert!(
                 parse_duration(wrong).unwrap_err().contains(&format!("\"{wrong}\"")),

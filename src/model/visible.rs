@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn what_turns_the_direction_of_writing_or_has_no_width_is_shown() {
+    fn invisible_and_bidirectional_characters_are_replaced() {
         for c in "\u{61c}\u{200b}\u{200e}\u{2028}\u{2029}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{ad}\u{fff9}\u{e0041}\u{e0100}\u{fe01}\u{3164}".chars() {
             assert_eq!(visible(&format!("user{c}nimda")), "user\u{fffd}nimda", "{c:?}");
         }
     }
 
     #[test]
-    fn what_joins_emoji_and_shapes_letters_stays_where_it_does_that() {
+    fn joiners_are_kept_between_emoji_and_letters_that_need_them() {
         for text in [
             "👩\u{200d}🚀",
             "❤\u{fe0f}\u{200d}🔥",

@@ -295,7 +295,7 @@ fn a_changed_config_is_named_and_its_content_is_not() {
 }
 
 #[test]
-fn what_a_pull_brings_is_unknown_until_then() {
+fn the_image_of_a_planned_pull_is_unknown_until_its_step() {
     let pulling = stack(WEB) + "shop.pull();\nshop.up();\nprint(image(\"web:1\").inspect().Id);\n";
     let world = world(&[("up.rhai", &up(WEB)), ("pull.rhai", &pulling)]);
     planned_and_run(&world, "up.rhai");
@@ -371,7 +371,7 @@ fn down_is_planned_and_a_second_one_has_nothing_to_do() {
 }
 
 #[test]
-fn an_answer_that_nobody_knows_is_told_at_the_line_that_looks_at_it() {
+fn an_unknown_result_is_marked_at_the_line_that_depends_on_it() {
     let code = "let asked = shop.service(\"web\").exec(\"date\", #{ check: false });\nprint(\"x\");\nif asked.ok {\n    fs::write(\"done\", \"x\");\n}\nsh([\"git\", \"tag\"]);\nif !confirm(\"Sure?\") { fail(\"failed\", \"no\"); }\n";
     let world = world(&[("up.rhai", &up(WEB)), ("ask.rhai", &(stack(WEB) + code))]);
     planned_and_run(&world, "up.rhai");
@@ -475,7 +475,7 @@ fn a_dockerfile_of_today_is_planned_and_built() {
 }
 
 #[test]
-fn what_a_dockerfile_makes_that_cannot_be_read_is_unknown_and_the_plan_goes_on() {
+fn an_unparsed_dockerfile_gives_an_unknown_image_and_the_plan_continues() {
     for (line, why) in [
         ("FROM base:1\nFRESH x", "dockerfile parse error on line 2: unknown instruction: FRESH"),
         (
@@ -538,7 +538,7 @@ fn a_plan_says_what_a_one_off_container_of_a_service_needs() {
 }
 
 #[test]
-fn what_waits_for_ever_ends_the_plan() {
+fn an_endless_wait_ends_the_plan() {
     let world = world(&[("wait.rhai", "loop { sleep(\"1h\"); }\n")]);
     let said = text(&planned(&world, "wait.rhai"));
     assert!(
@@ -569,7 +569,7 @@ fn a_large_stack_costs_the_live_engine_as_many_calls_as_a_small_one() {
 }
 
 #[test]
-fn what_changes_nothing_is_no_step() {
+fn an_action_without_effect_is_not_a_step() {
     let again = "let web = shop.service(\"web\").containers()[0];\nweb.start();\nweb.stop();\nweb.stop();\n";
     let world = world(&[("up.rhai", &up(WEB)), ("again.rhai", &(stack(WEB) + again))]);
     assert_eq!(world.run(&PathBuf::from(ROOT).join("up.rhai"), &[]).code(), 0);

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_requested_is_the_address_that_was_checked() {
+    fn the_requested_url_is_the_checked_url() {
         for (given, requested) in [
             ("http://127.1/", "http://127.0.0.1/"),
             ("http://0x7f000001:80/", "http://127.0.0.1/"),
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_server_is_refused_whatever_is_listed() {
+    fn an_address_without_a_server_is_always_rejected() {
         for url in [
             "http://0.0.0.0/",
             "http://0/",
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_address_is_refused() {
+    fn an_address_that_is_not_http_is_rejected() {
         for url in
             ["localhost:8000", "file:///etc/passwd", "unix:///var/run/docker.sock", "", "http://"]
         {

@@ -492,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_allow_that_stands_above_it_is_told_where_it_belongs() {
+    fn a_key_of_allow_at_the_top_level_is_reported_with_a_suggested_fix() {
         let (line, _, message, hint) = fails("spc = \"0.1\"\ncommands = [\"git\"]\n");
         assert_eq!(
             (line, message.as_str(), hint.as_deref()),

@@ -188,7 +188,7 @@ fn a_symlink_to_nothing_is_not_written_through() {
 }
 
 #[test]
-fn what_is_allowed_outside_is_allowed_there_only() {
+fn an_allowed_outside_path_is_allowed_only_for_its_purpose() {
     let policy = policy("[allow]\nread = [\"/etc\"]\nwrite = [\"../other\"]\n");
     assert_eq!(read(&policy, "out/passwd"), Ok(PathBuf::from("/etc/passwd")));
     assert_eq!(read(&policy, "/work/other/a"), Ok(PathBuf::from("/work/other/a")));
@@ -382,7 +382,7 @@ const STOP_WEB: ObjectUse<'_> =
     ObjectUse { doing: "stop the container", object: "shop-web-1", of_stack: false };
 
 #[test]
-fn what_was_made_in_a_former_folder_is_own_where_the_project_was_moved_to() {
+fn objects_of_a_former_folder_belong_to_the_moved_project() {
     let made = |from: &str| LabelledObject {
         from: Some(from.to_owned()),
         by_spc: true,

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_told_from_code() {
+    fn prompt_commands_differ_from_code() {
         for (text, expected) in [
             ("help", Some(Command::Help(None))),
             (" :help ", Some(Command::Help(None))),

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_told_in_full_in_every_form() {
+    fn help_shows_every_overload_in_full() {
         let wait = about("service.wait");
         let expected = "\
 service.wait(until)

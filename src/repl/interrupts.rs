@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn told_to_end_twice_or_interrupted_and_told_to_end_the_process_leaves() {
+    fn a_second_signal_ends_the_process() {
         let (context, interrupts) = (Harness::new().context, Interrupts::new());
         interrupts.during(&context, || {
             assert!(cancelled(&interrupts.end()) && task::is_cancelled());

@@ -195,7 +195,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_not_closed_is_found_where_it_was_opened() {
+    fn an_unclosed_bracket_is_reported_where_it_opens() {
         for (text, expected) in [
             (
                 "f(#{\n    a: #{\n        b: #{ c: 1,\n    },\n});\ng();\n",

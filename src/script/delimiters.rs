@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_texts_and_comments_are_told_apart() {
+    fn the_cursor_context_differs_in_code_strings_and_comments() {
         for (text, place) in [
             ("", CursorContext::Code),
             ("f(1", CursorContext::Code),

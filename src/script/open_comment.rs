@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_open_comment_is_none() {
+    fn comment_signs_in_strings_and_comments_open_no_comment() {
         for text in [
             "/* a /* b */ c */ let a = 1;",
             "let s = \"/*\";",

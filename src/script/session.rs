@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_defines_is_there_in_the_next() {
+    fn definitions_of_a_line_are_available_in_the_next() {
         let files = [("app.rhai", "fn name() { \"app\" }\nfn maker() { |x| `${name()} ${x}` }")];
         let lines = [
             "let a = 1; const B = 2;",
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_can_be_asked_for() {
+    fn a_session_lists_its_variables_functions_and_imports() {
         let files = [("app.rhai", "fn name() { helper() }\nprivate fn helper() { 1 }")];
         with_session(&files, |session| {
             for line in ["let a = 1; let b = \"x\";", "fn f(x) { x }", "import \"app\" as app;"] {

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_told_and_nothing_else() {
+    fn only_expression_statements_print_their_value() {
         assert_eq!(
             printed(
                 "let a = 1; a + 1;\na += 5; fn f(x) { x * 2 }\nf(a); (); print(\"x\"); const B = 2; [B];"

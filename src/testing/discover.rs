@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_and_what_is_hidden_is_left_out() {
+    fn test_discovery_skips_generated_and_hidden_files() {
         let all = ["scripts/a/b_test.rhai", "scripts/up_test.rhai", "stdlib/dotenv_test.rhai"];
         assert_eq!(found(&["."]).unwrap(), all);
         assert_eq!(
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_tests_is_said_to_have_none() {
+    fn a_path_without_tests_is_an_error() {
         let failure = found(&["empty"]).unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),

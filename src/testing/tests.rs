@@ -246,7 +246,7 @@ fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
 }
 
 #[test]
-fn what_nobody_answers_in_a_test_has_the_function_that_says_what_is_answered() {
+fn an_unanswered_request_in_a_test_suggests_the_sim_function() {
     let tests = "fn test_http() { http::get(\"http://localhost:8000/x\"); }\nfn test_sh() { sh([\"git\", \"status\"]); }\n";
     let hints: Vec<String> = failures("", tests).into_iter().map(|(_, _, hint)| hint).collect();
     assert_eq!(

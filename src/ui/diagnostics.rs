@@ -321,7 +321,7 @@ error: Unknown
     }
 
     #[test]
-    fn what_a_container_printed_is_shown_and_not_sent() {
+    fn escape_sequences_in_container_output_are_shown_literally() {
         let mut diagnostic = error("The service \"db\" exited with code 1 \u{1b}[2J", None);
         diagnostic.hint = Some("look \u{1b}[31m here".to_owned());
         let log = "\u{1b}[31mFATAL\u{1b}[0m: no space\r\n\tat line 3\n\n".to_owned();

@@ -95,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_does_not_fit_is_cut_by_its_width_on_the_screen() {
+    fn a_long_text_is_cut_at_its_display_width() {
         assert_eq!(cut("redis", 5), "redis");
         assert_eq!(cut("redis", 4), "red…");
         assert_eq!(cut("데이터베이스", 7), "데이터…");

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_stands_above_what_moves_in_order() {
+    fn messages_appear_in_order_above_the_live_region() {
         let scene = scene(Verbosity::Normal, false);
         scene.begin();
         scene.tell(Event::Print { text: "a result".into() });
@@ -345,7 +345,7 @@ after
     }
 
     #[test]
-    fn what_is_kept_is_drawn_no_more() {
+    fn a_kept_live_region_is_not_drawn_again() {
         let scene = scene(Verbosity::Normal, false);
         scene.begin();
         scene.captured.terminal.keep_if_free();

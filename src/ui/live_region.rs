@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_goes_above() {
+    fn written_text_appears_above_the_live_region() {
         let mut live_region = live_region(&["a", "b"]);
         let mut sent = live_region.draw(20);
         for text in ["first\n", "second\n"] {

@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_ends_the_waiting_and_is_said_to_be_gone() {
+    fn a_closed_reader_ends_the_wait_and_is_reported() {
         let Pipes { queue, closed, stdout, .. } = pipes();
         let end = flood(&queue, Target::Stdout, 10_000_000);
         until_full(&queue, Target::Stdout);

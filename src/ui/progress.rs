@@ -476,7 +476,7 @@ db          stopped        40 ms  spc-db-1
     }
 
     #[test]
-    fn a_wait_is_spoken_of_only_when_it_takes_long() {
+    fn only_a_long_wait_is_reported() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.tell(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
         for second in 1..=11 {
@@ -497,7 +497,7 @@ db          waiting               exit code 2, 10 probes
     }
 
     #[test]
-    fn what_was_waited_for_is_said_once_and_when_it_is_over() {
+    fn a_finished_wait_is_reported_once() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let start =
             |service: &str| label(7, Some(service), "start", &format!("container spc-{service}-1"));
@@ -524,7 +524,7 @@ web         cut short             start spc-web-1
     }
 
     #[test]
-    fn bytes_of_a_pull_are_said_now_and_then() {
+    fn pull_progress_is_reported_periodically() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         let pull = || label(1, Some("db"), "pull", "image postgres:15");
         run.tell(&Event::StepStarted { label: pull(), cause: None });
@@ -544,7 +544,7 @@ db          pulling               5 MiB of 9 MiB
     }
 
     #[test]
-    fn nothing_to_do_and_a_held_lock_are_said() {
+    fn an_unchanged_project_and_a_held_lock_are_reported() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.tell(&Event::Waiting { text: "another run changes \"spc\": anna@desk".into() });
         run.tell(&Event::Unchanged { project: "spc".into(), verb: "up".into() });

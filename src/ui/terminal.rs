@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_panic_says_is_masked_and_waits_for_no_lock() {
+    fn a_panic_message_is_masked_and_waits_for_no_lock() {
         let captured = CapturedTerminal::plain();
         captured.secrets.add("db_password", "token", "correct horse");
         captured.terminal.err_if_free("spc panicked: no \u{1b}[2J\"correct horse\"");

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_throws_itself_is_failed() {
+    fn an_error_thrown_by_a_script_has_the_kind_failed() {
         let thrown = |value: Dynamic| from_thrown(&value);
         assert_eq!(thrown("no".into()), Failure::new(Kind::Failed, "no"));
         assert_eq!(thrown(vec![Dynamic::from(1_i64)].into()), Failure::new(Kind::Failed, "[1]"));

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_data_is_named_by_its_path() {
+    fn a_value_that_is_no_data_is_reported_with_its_path() {
         let list: Dynamic =
             vec![Dynamic::from(1_i64), Dynamic::from(rhai::FnPtr::new("f").unwrap())].into();
         let failure = to_json(&Map::from([("steps".into(), list)]).into()).unwrap_err();

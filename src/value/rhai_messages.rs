@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn every_error_is_said_in_the_words_of_scripts() {
+    fn every_rhai_error_is_reported_in_terms_of_scripts() {
         for (script, expected) in [
             ("lines(\"x\", 5)", "There is no function lines(string, integer)"),
             ("\"x\" * [1]", "\"*\" does not work between a string and a list"),

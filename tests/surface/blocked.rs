@@ -52,7 +52,7 @@ const FLOODS: [&str; 4] = [
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_signal_ends_a_run_whose_output_nobody_reads() {
+fn a_signal_ends_a_run_with_blocked_output() {
     let (out, err, both) = (&["stdout"][..], &["stderr"][..], &["stdout", "stderr"][..]);
     for (script, streams) in
         [(FLOODS[0], out), (FLOODS[1], err), (FLOODS[2], both), (FLOODS[3], both), (FLOODS[2], out)]
@@ -72,7 +72,7 @@ fn a_signal_ends_a_run_whose_output_nobody_reads() {
 }
 
 #[test]
-fn a_signal_is_told_on_the_stream_that_is_read() {
+fn a_signal_is_reported_on_the_stream_that_is_not_blocked() {
     let (run, _pipe) = blocked(&["run", "scripts/a.rhai"], FLOODS[0], &["stdout"]);
     run.signal(Signal::TERM);
     let SpcOutput { code, stderr, .. } = run.ends_within(SOON);
@@ -212,7 +212,7 @@ fn with_much_to_say() -> Spc {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_signal_ends_every_verb_whose_output_nobody_reads() {
+fn a_signal_ends_every_verb_with_blocked_output() {
     for words in [
         &["check", "errors.rhai"][..],
         &["check", "--json", "errors.rhai"],

@@ -305,7 +305,7 @@ fn a_host_port_that_two_services_publish_is_found_with_both_places() {
 }
 
 #[test]
-fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
+fn check_reports_the_remarks_on_env_files_without_values() {
     Spc::new()
         .file("spc.toml", "")
         .file(".env", "TOKEN=hidden-value\nF=# choose one\nA=${NOWHERE}\n")
@@ -333,7 +333,7 @@ fn what_a_run_remarks_on_the_files_of_variables_is_found_without_the_values() {
 }
 
 #[test]
-fn a_compose_file_that_is_a_folder_is_said_to_be_one_and_nothing_of_variables() {
+fn a_folder_in_place_of_a_compose_file_is_the_only_finding() {
     let found = |env: &str, name: &str| {
         let ended = Spc::new()
             .file("spc.toml", "")
@@ -392,7 +392,7 @@ fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
 }
 
 #[test]
-fn faults_that_are_not_shown_are_said_and_not_counted() {
+fn omitted_faults_are_mentioned_and_not_counted() {
     let keys: String = (0..60).map(|index| format!("    wrong{index}: 1\n")).collect();
     let checked = |args: &[&str]| {
         Spc::new()

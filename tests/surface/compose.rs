@@ -81,7 +81,7 @@ fn the_projects_file_is_found_in_composes_order() {
 }
 
 #[test]
-fn what_compose_would_merge_is_not_left_out_silently() {
+fn a_compose_override_file_is_rejected() {
     let found = || Spc::new().file("spc.toml", "").file("compose.yaml", "services: {}\n");
     found()
         .file("docker-compose.override.yml", "services: {}\n")
@@ -243,7 +243,7 @@ fn a_variable_without_a_value_is_empty_with_a_warning_and_version_with_one_too()
 }
 
 #[test]
-fn what_is_not_yaml_is_shown_where_it_stops_being_some() {
+fn invalid_yaml_is_shown_at_its_position() {
     refused(
         "services:\n  db:\n\timage: x\n",
         r#"
@@ -328,7 +328,7 @@ fn a_wrong_option_is_shown_in_the_script() {
 }
 
 #[test]
-fn all_that_is_wrong_in_a_file_is_said_at_once() {
+fn all_faults_of_a_file_are_reported_together() {
     refused(
         "services:\n  web: {imge: x}\n  db: {image: x, ports: [x], depends_on: [wbe, web]}\n",
         r#"

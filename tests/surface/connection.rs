@@ -12,7 +12,7 @@ use crate::support::{Answer, Spc};
 const UP: &str = "let spc = stack(\"shop\", #{ services: #{ db: #{ image: \"x\" } } });\nprint(\"described\");\nspc.up();";
 
 #[test]
-fn an_engine_that_does_not_run_is_told_with_what_was_tried_and_the_next_step() {
+fn an_unreachable_engine_is_reported_with_its_address_and_a_suggested_fix() {
     Spc::new()
         .runbook(UP)
         .code(1)
@@ -44,7 +44,7 @@ fn an_engine_that_does_not_run_is_told_with_what_was_tried_and_the_next_step() {
 }
 
 #[test]
-fn what_a_proxy_before_the_engine_forbids_is_said_at_once() {
+fn a_call_that_a_proxy_forbids_fails_immediately() {
     let page = "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>";
     let engine = move |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
@@ -82,7 +82,7 @@ fn what_a_proxy_before_the_engine_forbids_is_said_at_once() {
 }
 
 #[test]
-fn what_a_proxy_forbids_to_ask_of_the_engine_is_named_with_what_it_is_for() {
+fn a_query_that_a_proxy_forbids_is_reported_with_its_purpose() {
     let page = "<html><body><h1>403 Forbidden</h1></body></html>";
     Spc::new()
         .engine(move |_| Answer::of_stranger(403, page).with_header("Content-Type", "text/html"))
@@ -120,7 +120,7 @@ fn what_a_proxy_forbids_to_ask_of_the_engine_is_named_with_what_it_is_for() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_at_is_told_from_one_that_is_not_there() {
+fn a_socket_without_a_listener_differs_from_a_missing_socket() {
     let run = Spc::new();
     drop(UnixListener::bind(run.root().join("no-engine.sock")).unwrap());
     run.args(["ps"])
@@ -195,7 +195,7 @@ fn an_engine_that_is_too_old_is_refused_with_both_versions() {
 }
 
 #[test]
-fn what_answers_and_is_no_engine_is_reported() {
+fn a_server_that_is_no_engine_is_an_error() {
     Spc::new()
         .engine(|_| Answer::of_stranger(200, "hello"))
         .args(["ps"])
@@ -219,7 +219,7 @@ fn what_answers_and_is_no_engine_is_reported() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told_with_who_gave_it() {
+fn an_invalid_address_is_reported_with_its_setting() {
     let cases = [
         ("nonsense", "it names no protocol"),
         ("tcp://", "it is not host:port"),
@@ -297,7 +297,7 @@ fn a_context_leads_to_its_engine_and_is_named_where_that_does_not_answer() {
 }
 
 #[test]
-fn a_context_that_is_missing_or_malformed_is_told_with_the_fix() {
+fn a_missing_or_malformed_context_is_reported_with_a_suggested_fix() {
     with_context(STAGE)
         .env("DOCKER_CONTEXT", "stag")
         .args(["ps"])
@@ -338,7 +338,7 @@ fn a_context_that_is_missing_or_malformed_is_told_with_the_fix() {
 }
 
 #[test]
-fn certificates_that_are_missing_or_no_certificates_are_told_by_their_file() {
+fn missing_or_invalid_certificates_are_reported_with_their_file() {
     let run = || {
         Spc::new()
             .env("DOCKER_HOST", "tcp://127.0.0.1:1")

@@ -218,7 +218,7 @@ fn a_service_asked_for_that_is_not_described_comes_with_the_nearest() {
 }
 
 #[test]
-fn a_service_that_is_not_described_is_told_before_an_engine_is_looked_for() {
+fn an_undescribed_service_is_reported_before_any_engine_connection() {
     Spc::new()
         .runbook("let spc = stack(\"spc\", #{ services: #{ redis: #{ image: \"x\" } } });\nspc.up([\"reids\"]);")
         .code(1)

@@ -84,7 +84,7 @@ fn refused(content: &[u8], expected: &str) {
 }
 
 #[test]
-fn a_malformed_file_is_told_with_line_and_column_and_no_value() {
+fn a_malformed_env_file_is_reported_with_its_position_and_without_values() {
     refused(
         b"A=1\n\n  some text\n",
         r#"
@@ -195,7 +195,7 @@ fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
 }
 
 #[test]
-fn a_line_of_env_that_nobody_reads_is_told_with_the_name_that_was_meant() {
+fn an_unused_env_variable_is_reported_with_a_similar_name() {
     let env =
         "\nIMAGE=redis:7\nPOSTGRES_PASWORD=x\nCOMPOSE_FILE=x\nELSEWHERE=x\nZEBRA=x\nEXAMPLE=x\n";
     let run = Spc::new()

@@ -217,7 +217,7 @@ fn endless_recursion_is_an_error_and_no_crash() {
 }
 
 #[test]
-fn what_a_script_throws_ends_it_with_the_code_of_its_kind() {
+fn an_uncaught_error_ends_a_script_with_the_exit_code_of_its_kind() {
     Spc::new()
         .runbook("throw \"no worker answers\";")
         .code(1)

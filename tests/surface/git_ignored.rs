@@ -215,7 +215,7 @@ fn without_a_repository_or_with_a_broken_one_the_rules_of_gitignore_count() {
 }
 
 #[test]
-fn an_ignored_file_is_said_to_be_ignored() {
+fn a_git_ignored_file_is_reported_as_ignored() {
     let test = "fn test_reads() { fs::read(\"certificate.pem\"); }\n";
     let spc = Spc::new()
         .file("spc.toml", "")

@@ -35,7 +35,7 @@ fn the_end_has_the_error_with_its_place_calls_and_own_fields() {
 }
 
 #[test]
-fn what_fails_before_the_runbook_runs_is_an_end_too() {
+fn a_failure_before_the_runbook_also_writes_an_end_event() {
     json()
         .args(["run", "up.rhai"])
         .file("down.rhai", "")
@@ -59,7 +59,7 @@ fn what_fails_before_the_runbook_runs_is_an_end_too() {
 }
 
 #[test]
-fn a_refusal_and_an_absent_engine_are_told_by_their_kinds() {
+fn a_policy_error_and_an_unreachable_engine_have_different_kinds() {
     let refused = json().runbook("sh([\"git\"]);").output();
     assert_eq!((refused.code, refused.stderr.as_str()), (5, ""));
     assert!(

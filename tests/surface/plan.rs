@@ -17,7 +17,7 @@ fn a_runbook_that_changes_nothing_has_nothing_to_do() {
 }
 
 #[test]
-fn what_would_be_written_is_told_and_can_be_read_by_what_follows() {
+fn a_planned_write_is_listed_and_later_lines_can_read_it() {
     let runbook =
         "fs::write(\"out\", \"x\");\nif fs::read(\"out\") == \"x\" { fs::remove(\"out\"); }\n";
     let text = "
@@ -105,7 +105,7 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
 }
 
 #[test]
-fn an_assumed_answer_of_the_wrong_kind_is_told_with_its_place() {
+fn an_invalid_assumed_answer_is_reported_with_its_position() {
     let runbook = "http::get(\"http://localhost/\", #{ assume: #{ stats: 200, body: \"\" } });\n";
     for verb in ["plan", "run", "check"] {
         let ended =

@@ -51,7 +51,7 @@ fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
 }
 
 #[test]
-fn what_lines_define_stays_and_values_are_shown() {
+fn the_prompt_keeps_definitions_and_shows_values() {
     let mut run =
         prompt(spc().file("spc.toml", "").file("scripts/app.rhai", "fn name() { \"shop\" }"));
     tell(&mut run, "import \"app\" as app; let n = 41; const ONE = 1");
@@ -146,7 +146,7 @@ fn ctrl_c_at_the_prompt_gives_the_line_up() {
 }
 
 #[test]
-fn what_is_told_to_end_gives_the_terminal_back_and_ends() {
+fn sigterm_ends_the_prompt_and_restores_the_terminal() {
     let run = prompt(spc());
     run.signal(Signal::TERM);
     let ended = run.ends_within(AT_ONCE);
@@ -208,7 +208,7 @@ fn lines_are_kept_for_their_owner_alone_and_found_again() {
 }
 
 #[test]
-fn history_is_where_it_is_wanted_or_nowhere_and_a_failure_is_told_once() {
+fn history_uses_the_configured_file_and_reports_a_failure_once() {
     let spc = spc().env("SPC_HISTORY", "typed").file("typed", "#V2\n6 * 7\n");
     let file = spc.project().join("typed");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();

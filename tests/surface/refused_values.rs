@@ -68,7 +68,7 @@ fn a_value_that_the_engine_refuses_is_refused_with_its_place_before_anything_is_
 }
 
 #[test]
-fn what_a_description_names_and_is_not_there_ends_with_code_2() {
+fn a_missing_file_or_variable_in_a_description_exits_with_code_2() {
     for (fields, top) in [
         ("configs: [k]", "configs: {k: {file: ./none}}"),
         ("configs: [k]", "configs: {k: {environment: SPC_NONE}}"),
@@ -100,7 +100,7 @@ fn what_a_description_names_and_is_not_there_ends_with_code_2() {
 }
 
 #[test]
-fn what_can_not_be_read_is_said_before_unknown_names_and_alike_by_check_and_run() {
+fn check_and_run_report_syntax_errors_before_unknown_names() {
     for (text, place, message) in [
         ("let a = foo;\nlet b = ;\n", "a.rhai:2:9\n", "Unexpected \";\""),
         (

@@ -7,7 +7,7 @@ fn repl(lines: &str) -> Spc {
 }
 
 #[test]
-fn piped_lines_run_as_a_script_whose_values_are_shown() {
+fn piped_lines_run_as_a_script_and_show_their_values() {
     repl("let a = 41;\na + 1;\nfn f(x) {\n    `${x}!`\n}\nf(\"yes\");\nprint(\"printed\");\nif a > 1 { [a] }\n[#{ name: \"db\", n: 1 }, #{ name: \"web\", n: 20 }];\nlet b = a;\nstack()\n")
         .stdout(
             "
@@ -226,7 +226,7 @@ fn imports_are_found_in_the_projects_scripts_from_every_folder_of_it() {
 }
 
 #[test]
-fn what_is_no_text_is_refused() {
+fn standard_input_that_is_no_text_is_rejected() {
     let ended = Spc::new().args(["run", "-"]).stdin("\u{feff}print(\"bom\");\r\n").output();
     assert_eq!(ended.stdout, "bom\n", "{ended}");
 }

@@ -78,7 +78,7 @@ fn one_that_is_like_no_other_comes_with_all_there_are() {
 }
 
 #[test]
-fn a_folder_that_is_missing_or_empty_is_said_to_be() {
+fn a_missing_or_empty_folder_is_reported() {
     scripts()
         .args(["run", "script/up.rhai"])
         .code(2)

@@ -146,19 +146,19 @@ fn project() -> Spc {
 }
 
 #[test]
-fn a_guarded_function_that_was_cut_off_is_said() {
+fn an_unfinished_guarded_function_is_reported() {
     let ended = project().file("cut_off_test.rhai", CUT_OFF).output();
     assert!(ended.code == 0 && ended.stdout.contains("1 test"), "{ended}");
 }
 
 #[test]
-fn what_a_guarded_function_brought_up_and_undid_is_not_kept() {
+fn options_of_an_undone_guarded_function_are_not_saved() {
     let ended = project().file("kept_test.rhai", TESTS).output();
     assert!(ended.code == 0 && ended.stdout.contains("4 tests passed"), "{ended}");
 }
 
 #[test]
-fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
+fn options_of_a_part_are_saved_when_the_run_succeeds() {
     let ended = project()
         .file("parts.rhai", PARTS)
         .file("part.rhai", PART)
@@ -168,7 +168,7 @@ fn what_a_part_was_brought_up_with_is_kept_when_the_run_ends_well() {
 }
 
 #[test]
-fn what_was_undone_before_a_kill_is_not_said_to_be_left() {
+fn finished_undo_steps_are_not_reported_after_a_kill() {
     let clean = r#"for name in ["first", "second"] { if volume(name).exists() { volume(name).remove(); } }"#;
     let ended = project()
         .file("twice.rhai", TWICE)
@@ -179,7 +179,7 @@ fn what_was_undone_before_a_kill_is_not_said_to_be_left() {
 }
 
 #[test]
-fn an_undo_that_failed_is_said_to_have_failed() {
+fn a_failed_undo_is_reported() {
     let broken = r#"
 import "s" as s;
 guarded(s::describe("1"), "broken", |g| {

@@ -21,7 +21,7 @@ fn test_a_service_that_has_no_container_is_brought_up_or_scaled() {
 "#;
 
 #[test]
-fn a_service_that_was_scaled_to_nothing_is_told_from_one_that_is_not_up() {
+fn a_service_scaled_to_zero_differs_from_a_service_that_is_not_up() {
     let exec = r#"import "s" as s; let o = args(#{ service: arg::text("web", "Which") }); s::describe().service(o.service).exec("true");"#;
     let ended = Spc::new()
         .file("spc.toml", "")

@@ -37,7 +37,7 @@ fn a_runbook_that_arrives_has_one_line() {
 }
 
 #[test]
-fn one_that_does_not_is_told_with_the_command_that_does_it_again() {
+fn a_failed_sweep_prints_the_command_that_repeats_it() {
     let ended = swept(ANEW, &["--recoveries", "0"]);
     assert!(
         ended.code == 1

@@ -93,7 +93,7 @@ fn test_tool() {
 }
 
 #[test]
-fn one_that_fails_shows_its_line_both_values_and_what_its_runs_said() {
+fn a_failed_test_shows_its_line_both_values_and_the_output_of_its_runs() {
     let tests = r#"fn test_up() {
     let run = runbook("up", "--tgg v2");
     same(run.code);
@@ -155,7 +155,7 @@ help: if it helps other tests, begin its name otherwise, or write private fn
 }
 
 #[test]
-fn where_there_are_no_tests_it_is_said() {
+fn a_path_without_tests_is_reported() {
     let spc = || Spc::new().file("scripts/up.rhai", UP);
     let hint = "help: a test is a function test_… in a file …_test.rhai\n";
     said(spc().args(["test"]), 2, "", &format!("error: There are no tests here\n{hint}"));
@@ -278,7 +278,7 @@ fn a_report_that_cannot_be_written_is_refused_before_any_test_runs() {
 }
 
 #[test]
-fn what_never_ends_is_ended_with_its_line_and_the_limit() {
+fn an_endless_test_is_ended_with_its_line_and_the_limit() {
     let tests = r#"fn test_loop() {
     let i = 0;
     loop { attempt(|| i += 1); }
@@ -320,7 +320,7 @@ fn a_fault_of_a_wrong_name_comes_with_the_nearest() {
 }
 
 #[test]
-fn what_a_test_answers_for_a_process_fails_the_test_with_its_line() {
+fn an_error_in_a_sim_process_handler_fails_the_test_with_its_line() {
     let tests = r#"fn test_up() {
     sim::process("web", #{ exec: |cmd| { assert(cmd == "nginx -t", cmd); "fine" } });
     runbook("up");
@@ -349,7 +349,7 @@ fn test_waits() {
 }
 
 #[test]
-fn what_names_another_machine_is_refused() {
+fn options_that_name_another_machine_are_rejected() {
     let stderr = "error: --env-file has no meaning for tests: each has a simulated machine of its own\nhelp: a test sets its machine up with sim::\n";
     said(project(TWO).args(["--env-file", "x"]), 2, "", stderr);
 }
@@ -386,7 +386,7 @@ fn a_run_that_tells_a_secret_fails_its_test() {
 }
 
 #[test]
-fn what_only_tests_have_is_said_to_be_theirs() {
+fn a_function_of_tests_outside_tests_is_reported_as_such() {
     for code in ["sim::pass(\"1h\")", "assert(true)"] {
         let ended = Spc::new().args(["run", "-e", code]).output();
         assert!(

@@ -137,7 +137,7 @@ fn said(ran: &CompletedRun) -> Vec<String> {
 }
 
 #[test]
-fn what_an_earlier_version_brought_up_is_left_untouched() {
+fn up_does_not_touch_a_stack_of_an_earlier_version() {
     assert!(!versions().is_empty());
     for version in versions() {
         for recording in RECORDINGS {
@@ -168,7 +168,7 @@ fn what_an_earlier_version_brought_up_is_left_untouched() {
 }
 
 #[test]
-fn what_an_earlier_version_brought_up_is_this_ones_to_take_down() {
+fn down_removes_a_stack_of_an_earlier_version() {
     for version in versions() {
         for recording in RECORDINGS {
             let machine = Machine::new(&version, recording);

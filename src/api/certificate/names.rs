@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn host_names_and_addresses_are_told_apart() {
+    fn host_names_differ_from_addresses() {
         let long = format!("{}.example", "a".repeat(63));
         for (given, expected) in [
             ("localhost", "DNS:localhost"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_is_refused() {
+    fn an_invalid_host_name_or_address_is_rejected() {
         let (label, name) = ("a".repeat(64), "abc.".repeat(64) + "example");
         let given = [
             "",

@@ -113,7 +113,7 @@ fn a_hundred_years_end_in_the_next_century() {
 }
 
 #[test]
-fn what_is_no_certificate_is_not_read_as_one() {
+fn an_invalid_certificate_is_not_parsed() {
     let pem =
         |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
     let trial = Harness::new();

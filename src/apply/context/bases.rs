@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn images_are_told_from_stages() {
+    fn base_images_differ_from_build_stages() {
         let text = "# syntax=x\nARG PYTHON=python:3 OTHER\nFROM ${PYTHON} AS base\nRUN a \\\n  b\nFROM base AS production\nCOPY --from=base /a /b\nCOPY --from=0 /a /b\nFROM --platform=linux/amd64 nginx:alpine\nCOPY --chown=1 --from=tool:1 /x /y\nRUN --mount=type=bind,from=mounted:1,target=/z true\nFROM scratch\n";
         assert_eq!(bases(text, &[]).unwrap(), ["mounted:1", "nginx:alpine", "python:3", "tool:1"]);
         assert_eq!(bases(text, &[("PYTHON", "python:4")]).unwrap()[2], "python:4");
     }
 
     #[test]
-    fn what_is_in_a_heredoc_names_no_image() {
+    fn heredocs_contain_no_base_images() {
         let text = "FROM a:1\nCOPY <<EOF /init.sql\nSELECT x\nFROM b\nEOF\nRUN --mount=type=cache,target=/c --mount=type=bind,from=c:1 <<EOF\nCOPY --from=d:1 /a /b\nEOF\n";
         assert_eq!(bases(text, &[]).unwrap(), ["a:1", "c:1"]);
     }

@@ -197,7 +197,7 @@ fn a_tar_of_sizes_around_a_block_stays_whole() {
 }
 
 #[test]
-fn what_dockerignore_names_is_left_out_but_for_the_files_the_builder_needs() {
+fn dockerignore_excludes_files_except_those_that_the_builder_needs() {
     let folder = Folder::new();
     folder.file(".dockerignore", "**\n!app\n**/*.pyc\n");
     folder.file("app/main.py", "");

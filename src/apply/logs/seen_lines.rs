@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_number_of_remembered_lines_is_bounded() {
         let mut seen = SeenLines::default();
         for at in 0..100_000 {
             seen.is_new(&TimedLine { time: DateTime::from_timestamp_nanos(at), ..line(0, "x") });

@@ -40,7 +40,7 @@ impl Machine {
 }
 
 #[test]
-fn a_command_whose_time_is_over_is_ended_in_its_container() {
+fn a_command_that_times_out_is_terminated_in_its_container() {
     for (answer, most) in [(endless(), secs(1)), (endless().ignoring_term(), secs(3))] {
         let machine = answering(Process::new().on_exec(move |_, _| Some(answer.clone())));
         let begun = machine.executor.now();
@@ -86,7 +86,7 @@ fn a_command_that_writes_too_much_is_ended_in_its_container() {
 }
 
 #[test]
-fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
+fn a_command_with_a_lost_response_is_terminated_in_its_container() {
     for (method, effect) in
         [("exec_start", FaultEffect::ReplyLost), ("exec_start", FaultEffect::StreamCut)]
     {
@@ -99,7 +99,7 @@ fn a_command_whose_answer_is_lost_is_ended_in_its_container() {
 }
 
 #[test]
-fn a_command_that_can_t_be_ended_is_told_with_the_reason() {
+fn a_command_that_can_not_be_terminated_is_reported_with_the_reason() {
     let machine = answering(Process::new().without_shell().on_exec(|_, _| Some(endless())));
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert_eq!(
@@ -179,7 +179,7 @@ fn a_command_that_ends_by_itself_leaves_what_it_started() {
 }
 
 #[test]
-fn a_health_check_whose_time_is_over_is_ended_too() {
+fn a_health_check_that_times_out_is_terminated_too() {
     let hangs = |_: &ExecRequest, view: &mut crate::engine::sim::ProcessView| {
         (view.running_for < secs(3)).then(endless)
     };
@@ -193,7 +193,7 @@ fn a_health_check_whose_time_is_over_is_ended_too() {
 }
 
 #[test]
-fn a_command_that_takes_long_is_spoken_of() {
+fn a_slow_command_is_reported_while_it_runs() {
     let mut slow = ExecAnswer::default();
     slow.takes = secs(45);
     let machine = answering(Process::new().on_exec(move |_, _| Some(slow.clone())));
@@ -232,7 +232,7 @@ fn a_health_check_in_flight_is_ended_with_an_interrupted_run() {
 }
 
 #[test]
-fn who_leaves_at_once_kills_the_commands_under_way_first() {
+fn an_immediate_exit_kills_running_commands_first() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().ignoring_term())));
     let ctx = machine.ctx();
     let leave = async {

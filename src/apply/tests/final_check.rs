@@ -112,7 +112,7 @@ fn one_with_a_check_that_the_engine_starts_again_is_waited_for_once_more() {
 }
 
 #[test]
-fn what_a_replacement_stops_on_purpose_is_no_death() {
+fn a_container_stopped_for_its_replacement_does_not_count_as_dead() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap();

@@ -37,7 +37,7 @@ fn changes(machine: &Machine, before: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_is_remembered_is_read_without_a_version_and_written_with_one() {
+fn stored_state_is_read_without_a_format_and_written_with_one() {
     let machine = running(&one());
     let scaled = |machine: &Machine, count| {
         machine.run(verbs::scale(&machine.ctx(), &project(&one()), "web", count))
@@ -56,7 +56,7 @@ fn what_is_remembered_is_read_without_a_version_and_written_with_one() {
 }
 
 #[test]
-fn what_is_remembered_in_another_way_is_rejected_and_kept_and_down_goes_on() {
+fn unreadable_stored_state_is_rejected_and_kept_but_down_works() {
     let newer = "{\"format\": 2, \"passes\": 3}";
     let why = "format 2 is newer than this spc, which reads formats up to 1";
     let cases = [
@@ -371,7 +371,7 @@ fn an_owner_writes_the_version_into_its_lock() {
 }
 
 #[test]
-fn an_image_whose_labels_can_t_be_read_is_not_built_over() {
+fn a_build_does_not_replace_an_image_with_unreadable_labels() {
     use crate::model::image_reference::canonical;
 
     for (format, of, is_rejected) in [

@@ -43,7 +43,7 @@ const WARNING: &str = "The engine's disk is full, there is no space for the proj
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn what_makes_space_goes_on_without_the_lock() {
+fn commands_that_free_space_work_without_the_lock_on_a_full_disk() {
     for work in MAKING_SPACE {
         // With the lock's image, and without it, so that it has to be created first.
         for has_image in [true, false] {
@@ -98,7 +98,7 @@ fn a_full_disk_of_this_machine_stops_no_stop_either() {
 }
 
 #[test]
-fn what_needs_space_fails_and_says_how_to_get_some() {
+fn commands_that_need_space_fail_with_a_suggested_fix_on_a_full_disk() {
     let works: [Verb; 2] = [
         |machine| machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))),
         |machine| lifecycle(machine, Lifecycle::Restart),

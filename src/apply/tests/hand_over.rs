@@ -196,7 +196,7 @@ fn somebody(machine: &Machine, name: &str, port: Option<&str>) {
 }
 
 #[test]
-fn what_somebody_else_has_is_refused_before_anything_is_touched() {
+fn a_conflict_with_a_foreign_container_is_reported_before_any_change() {
     let machine = prepared(1);
     somebody(&machine, "holder", Some("9000"));
     let of = |more: Value| json!({"services": {"a": plain(more)}});
@@ -339,7 +339,7 @@ proptest! {
 
     #[test]
     #[ignore = "slow: `make test` runs it"]
-    fn what_could_run_alone_can_follow_anything_else(
+    fn a_valid_description_can_follow_any_other_description(
         first in prop::collection::vec(has(), 3),
         second in prop::collection::vec(has(), 3),
         keys in (0..2usize, 0..2usize),

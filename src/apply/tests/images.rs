@@ -141,7 +141,7 @@ fn another_name_of_the_same_image_replaces_nothing() {
 }
 
 #[test]
-fn a_changed_name_of_an_image_is_told_with_the_old_one() {
+fn the_cause_of_a_changed_image_name_contains_the_old_name() {
     let machine = machine();
     machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap();
     machine
@@ -501,7 +501,7 @@ fn an_anonymous_volume_that_has_no_place_any_more_is_named() {
 }
 
 #[test]
-fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renewed() {
+fn an_anonymous_volume_kept_under_another_image_is_reported_and_can_be_renewed() {
     let image = |word: &str| ImageSpec::command(&[word]).with_volume("/deps");
     let machine = machine_with(1, |builder| {
         builder.image("app:1", image("one")).image("app:2", image("two"))
@@ -538,7 +538,7 @@ fn an_anonymous_volume_that_goes_on_under_another_image_is_said_and_can_be_renew
 }
 
 #[test]
-fn a_build_that_changed_since_is_said_and_is_built_if_asked_for() {
+fn a_changed_build_description_is_reported_and_built_on_request() {
     let (machine, description) = built(BuildScript::new());
     machine.up(&description).unwrap();
     machine.up(&description).unwrap();

@@ -64,7 +64,7 @@ fn down_keeps_a_volume_that_containers_of_others_mount_and_names_them() {
 }
 
 #[test]
-fn a_second_writer_that_docker_compose_run_made_is_said_to_be_its_own() {
+fn a_second_writer_of_docker_compose_run_is_reported_as_such() {
     let machine = machine();
     machine.up(&stored()).unwrap();
     machine

@@ -60,7 +60,7 @@ fn one_service() -> Value {
 }
 
 #[test]
-fn what_somebody_runs_of_an_image_with_the_projects_labels_is_left_alone() {
+fn a_foreign_container_of_an_image_with_project_labels_is_not_touched() {
     for labels in forgeries() {
         let machine = machine_of(labels.clone());
         // Its image may claim that it is a one-off container, which would end by itself.
@@ -163,7 +163,7 @@ fn a_container_of_version_0_1_0_is_known_and_left_as_it_is_whatever_its_image_ha
 }
 
 #[test]
-fn a_container_whose_image_is_gone_is_known_by_its_name() {
+fn a_container_with_a_removed_image_is_recognized_by_its_name() {
     for labels in forgeries() {
         let machine = machine_of(labels);
         as_version_0_1_0(&machine);

@@ -164,7 +164,7 @@ fn no_way_back() -> Machine {
 }
 
 #[test]
-fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready() {
+fn an_interrupted_rollback_waits_only_shortly_for_readiness() {
     let machine = no_way_back();
     let begun = machine.executor.now();
     let (result, _) =
@@ -187,7 +187,7 @@ fn a_way_back_that_was_interrupted_waits_a_short_time_for_what_can_not_get_ready
 }
 
 #[test]
-fn a_way_back_after_a_failure_waits_longer_and_ends_too() {
+fn a_rollback_after_a_failure_waits_longer_but_ends() {
     let machine = no_way_back();
     let failure = machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap_err();
     let line = "db: the container before runs again, and is not ready after 1m";
@@ -201,7 +201,7 @@ fn a_way_back_after_a_failure_waits_longer_and_ends_too() {
 }
 
 #[test]
-fn each_step_of_a_way_back_has_a_limit_of_its_own() {
+fn each_step_of_a_rollback_has_its_own_time_limit() {
     use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
     let machine = no_way_back();
     let begun = machine.executor.now();

@@ -52,7 +52,7 @@ fn a_killed_replacement_that_is_called_off_leaves_the_old_one_running() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_killed_replacement_whose_new_one_then_fails_still_finds_its_way_back() {
+fn the_next_run_rolls_back_a_killed_replacement_if_the_new_container_fails() {
     killed_at_every_change(
         || running(&db("1")),
         &db("2"),
@@ -138,7 +138,7 @@ fn a_job_that_was_completed_before_the_kill_does_not_run_twice() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn what_a_killed_stop_or_down_had_stopped_comes_up_again() {
+fn services_stopped_by_a_killed_stop_or_down_start_again() {
     for stop in [true, false] {
         for call in 1..40 {
             let machine = running(&worker("1"));

@@ -173,7 +173,7 @@ fn a_start_that_does_not_get_ready_says_so() {
 }
 
 #[test]
-fn what_was_made_and_never_started_is_left_to_up() {
+fn start_leaves_containers_that_never_started_to_up() {
     let machine = machine();
     machine.engine.set_process("migrate", Process::new().exits_after(millis(100), 2));
     machine.up(&shop()).unwrap_err();

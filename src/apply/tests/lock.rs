@@ -207,7 +207,7 @@ fn left_locked() -> Machine {
 }
 
 #[test]
-fn a_lock_whose_counter_stands_still_for_thirty_seconds_is_taken_over() {
+fn a_lock_with_an_unchanged_counter_is_taken_over_after_thirty_seconds() {
     let machine = left_locked();
     let before = machine.executor.now();
     machine.up(&shop()).unwrap();
@@ -236,7 +236,7 @@ fn left_by_a_dead_process() -> Machine {
 }
 
 #[test]
-fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
+fn a_lock_of_a_dead_process_on_this_machine_is_taken_over_immediately() {
     let machine = left_by_a_dead_process();
     let before = machine.executor.now();
     machine.up(&with(shop(), "services.redis.environment", json!({"A": "1"}))).unwrap();
@@ -257,7 +257,7 @@ fn a_lock_whose_owner_is_gone_from_this_machine_is_taken_over_at_once() {
 }
 
 #[test]
-fn a_machine_of_the_same_name_waits_for_a_lock_whose_owner_it_can_not_see() {
+fn a_lock_of_another_machine_with_the_same_name_is_not_taken_over_immediately() {
     let mut machine = left_by_a_dead_process();
     // Its processes have the same numbers, and its user the same name.
     machine.host = Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
@@ -346,7 +346,7 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
 }
 
 #[test]
-fn who_takes_over_at_once_waits_for_what_the_engine_still_does_for_the_dead_run() {
+fn a_takeover_waits_for_engine_calls_of_the_dead_run() {
     for stop in [true, false] {
         // Its end takes eight seconds, and the engine waits for it, whoever asked.
         let machine = machine_with(1, |builder| {
@@ -407,7 +407,7 @@ fn of_two_recoverers_exactly_one_wins_at_a_time() {
 }
 
 #[test]
-fn a_run_whose_lock_was_removed_stops_before_its_next_change() {
+fn a_run_without_its_lock_stops_before_its_next_change() {
     for time in [200, 300, 500, 900, 1300, 1700, 2000] {
         let machine = machine();
         let ctx = machine.ctx();

@@ -101,7 +101,7 @@ fn lines_of_several_services_come_in_the_order_of_the_engines_times() {
 }
 
 #[test]
-fn what_is_followed_comes_in_the_order_of_the_engines_times() {
+fn followed_log_lines_arrive_in_the_order_of_their_timestamps() {
     let process =
         |word: &str, step| counting(word, millis(400), millis(step), 60).exits_after(secs(2), 0);
     let (machine, description) = services(vec![("a", process("a", 11)), ("b", process("b", 7))]);

@@ -240,7 +240,7 @@ fn a_run_that_is_killed_while_it_records_a_move_leaves_one_that_can_be_gone_on_f
 }
 
 #[test]
-fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
+fn a_move_that_can_not_be_recorded_is_a_warning() {
     let machine = moving();
     machine.up_in("/srv/one", false, &stored()).unwrap();
     let body = bollard::models::VolumeCreateRequest::default();
@@ -267,7 +267,7 @@ fn a_move_that_is_not_recorded_is_said_and_does_not_fail_the_run() {
 }
 
 #[test]
-fn what_compose_left_is_the_folders_that_took_it_over_until_it_is_gone() {
+fn adopted_objects_belong_to_the_adopting_folder_until_they_are_removed() {
     let mut machine = left_by_compose();
     let host = SimHost::new(machine.executor.clone());
     machine.host = Arc::new(["/srv/one", "/srv/two"].iter().fold(host, SimHost::with_folder));

@@ -24,7 +24,7 @@ fn named(name: &str) -> Value {
 }
 
 #[test]
-fn what_has_a_locks_name_and_is_none_is_told_at_once_and_left_alone() {
+fn a_foreign_container_with_the_lock_name_is_reported_immediately_and_kept() {
     let machine = machine();
     taken(&machine, "shop.spc-lock");
     let begun = machine.executor.now();
@@ -60,7 +60,7 @@ fn only_lists(machine: &Machine) -> ObservedState {
 }
 
 #[test]
-fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
+fn a_container_with_the_lock_name_is_reported_with_its_project() {
     // As version 0.1.0 made it of a `container_name`.
     let machine = machine();
     let labels = [
@@ -86,7 +86,7 @@ fn a_container_of_another_project_with_a_locks_name_is_said_to_be_its() {
 }
 
 #[test]
-fn a_replacement_whose_name_is_taken_fails_and_the_old_container_serves_on() {
+fn a_replacement_with_a_used_name_fails_and_the_old_container_keeps_running() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     taken(&machine, "shop-db-1.new");
@@ -109,7 +109,7 @@ fn a_replacement_whose_name_is_taken_fails_and_the_old_container_serves_on() {
 }
 
 #[test]
-fn a_name_that_another_project_of_spcs_gave_is_said_to_be_its() {
+fn a_name_used_by_another_project_is_reported_with_that_project() {
     let machine = machine();
     let other = Project::read(
         "bugfirst",
@@ -159,7 +159,7 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
 }
 
 #[test]
-fn nobody_is_told_to_remove_a_container_of_a_compose_project() {
+fn the_hint_never_suggests_removing_a_container_of_a_compose_project() {
     let machine = machine();
     let mut body = super::ownership::compose_container("db", "redis:1", None);
     body.labels

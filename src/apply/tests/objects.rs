@@ -88,7 +88,7 @@ fn the_secrets_volume_of_a_read_only_service_goes_with_its_container() {
 }
 
 #[test]
-fn a_container_whose_network_was_removed_is_replaced() {
+fn a_container_with_a_removed_network_is_replaced() {
     let machine = machine();
     let description = json!({"services": {"web": {"image": "web:1", "networks": ["front"], "restart": "always"}}, "networks": {"front": {}}});
     machine.up(&description).unwrap();

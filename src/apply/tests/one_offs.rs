@@ -283,7 +283,7 @@ fn every_verb_removes_the_one_off_containers_of_a_killed_run() {
 }
 
 #[test]
-fn what_a_killed_run_writes_to_is_free_before_its_service_is_started() {
+fn leftover_one_offs_are_removed_before_their_service_starts() {
     for start in [false, true] {
         let machine = machine();
         machine.up(&shop()).unwrap();
@@ -353,7 +353,7 @@ fn a_network_that_the_container_of_a_killed_run_is_on_can_be_renamed_with_its_su
 }
 
 #[test]
-fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
+fn a_one_off_of_a_live_run_is_kept_without_a_message() {
     let machine = machine();
     machine.up(&tools()).unwrap();
     let (described, ctx) = (project(&tools()), machine.ctx());
@@ -383,7 +383,7 @@ fn a_one_off_whose_run_is_at_work_is_left_alone_without_a_word() {
 }
 
 #[test]
-fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_there() {
+fn a_one_off_of_another_machine_or_version_is_kept_and_reported() {
     let says = |left: &str| {
         format!(
             "the one-off container {left} is left alone: whether its run still goes on can't be told from here; `down` removes it"
@@ -413,7 +413,7 @@ fn of_a_one_off_of_another_machine_or_of_an_earlier_version_is_said_that_it_is_t
 }
 
 #[test]
-fn what_a_one_off_needs_is_made_under_the_lock_and_a_command_is_run_without_it() {
+fn a_one_off_creates_its_objects_under_the_lock_and_runs_without_it() {
     let machine = machine();
     let described = project(&tools());
     let ctx = machine.ctx();
@@ -539,7 +539,7 @@ fn of_what_is_started_at_once_on_one_volume_one_writes() {
 }
 
 #[test]
-fn a_one_off_that_takes_long_is_spoken_of_and_ended_when_its_time_is_over() {
+fn a_slow_one_off_is_reported_and_terminated_at_its_timeout() {
     let machine = machine();
     let description = tools();
     let described = project(&description);

@@ -153,7 +153,7 @@ fn stranger(machine: &Machine, name: &str, mount: &str) {
 }
 
 #[test]
-fn a_container_of_others_in_the_folder_is_left_and_said() {
+fn a_foreign_container_that_uses_the_folder_is_reported_and_kept() {
     for mount in ["/srv/x:/data", "/link/sub:/data"] {
         let machine = machine_with_folders(1);
         stranger(&machine, "backup", mount);

@@ -121,7 +121,7 @@ fn a_scale_that_is_not_possible_is_refused_and_not_remembered() {
 }
 
 #[test]
-fn what_is_no_longer_described_is_reported_and_removed_when_asked() {
+fn an_orphan_is_reported_and_removed_on_request() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     let mut described = shop();
@@ -270,7 +270,7 @@ fn adopting_replaces_the_containers_and_uses_the_volumes_in_place() {
 }
 
 #[test]
-fn what_was_adopted_stays_adopted() {
+fn adopted_objects_stay_adopted() {
     let machine = composed();
     machine.up_with(&described(), &UpOptions { remove_orphans: true, ..adopt() }).unwrap();
     assert_eq!(names(&machine), ["shop-db-1"]);
@@ -322,7 +322,7 @@ pub(super) fn left_by_compose() -> Machine {
 }
 
 #[test]
-fn what_compose_left_without_containers_is_taken_over_as_it_is() {
+fn volumes_left_by_compose_are_adopted_unchanged() {
     let machine = left_by_compose();
     let before = machine.state().volume("shop_data").unwrap().clone();
     let failure = machine.up(&described()).unwrap_err();

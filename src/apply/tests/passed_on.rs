@@ -50,7 +50,7 @@ fn verb(machine: &Machine, verb: Lifecycle, services: &[&str]) {
 }
 
 #[test]
-fn what_stands_between_two_services_passes_their_order_on() {
+fn the_start_order_of_two_services_holds_across_a_service_between_them() {
     for mid in ["migrate", "cache"] {
         let machine =
             machine_with(1, |builder| builder.process("db", Process::new().ready_after(secs(3))));

@@ -85,7 +85,7 @@ fn a_port_that_a_container_has_is_the_containers_whoever_listens_for_it() {
 }
 
 #[test]
-fn what_listens_here_is_not_in_the_way_of_an_engine_elsewhere() {
+fn a_local_listener_does_not_conflict_with_a_remote_engine() {
     let machine = machine_with(1, SimEngineBuilder::remote);
     listen(&machine, "0.0.0.0", "tcp", None);
     machine.up(&web(&["8000:8000"])).unwrap();

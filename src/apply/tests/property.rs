@@ -266,7 +266,7 @@ proptest! {
 
     #[test]
     #[ignore = "slow: `make test` runs it"]
-    fn what_up_made_reconciles_to_an_empty_plan(
+    fn the_result_of_up_reconciles_to_an_empty_plan(
         services in prop::collection::vec(drawn(), 1..=5),
         later in prop::collection::vec(drawn(), 1..=5),
         seed in any::<u64>(),

@@ -67,7 +67,7 @@ fn without_a_description_of_its_own_the_images_check_is_asked() {
 }
 
 #[test]
-fn what_took_long_before_is_not_asked_until_it_can_be_ready() {
+fn a_service_that_started_slowly_before_is_probed_later() {
     let machine = one(Process::new().ready_after(secs(4)));
     machine.up(&checked(30, 5, 3)).unwrap();
     let first = probes(&machine).len();
@@ -410,7 +410,7 @@ fn a_container_that_exits_once_and_then_gets_ready_is_ready() {
 }
 
 #[test]
-fn a_container_that_ran_out_of_memory_is_said_to() {
+fn an_out_of_memory_kill_is_reported() {
     for description in [checked(10, 5, 3), web(json!({}))] {
         let machine =
             one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
@@ -425,7 +425,7 @@ fn a_container_that_ran_out_of_memory_is_said_to() {
 }
 
 #[test]
-fn a_service_that_ran_out_of_memory_under_a_restart_policy_is_said_to() {
+fn an_out_of_memory_kill_under_a_restart_policy_is_reported() {
     let machine = one(Process::new().runs_out_of_memory_after(millis(200)).ready_after(secs(9)));
     let failure =
         machine.up(&with(checked(10, 5, 3), "services.web.restart", "always")).unwrap_err();

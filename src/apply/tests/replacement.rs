@@ -173,7 +173,7 @@ fn a_new_one_that_can_not_be_made_leaves_the_old_one_running_all_the_time() {
 }
 
 #[test]
-fn what_was_not_stopped_is_not_waited_for_on_the_way_back() {
+fn a_rollback_does_not_wait_for_a_container_that_was_not_stopped() {
     // The old one is broken, which is why it is replaced.
     let machine = machine();
     machine.up(&db("1")).unwrap();
@@ -415,7 +415,7 @@ fn optional(condition: &str) -> Value {
 }
 
 #[test]
-fn what_is_not_required_may_fail_at_any_step_and_is_gone_on_without() {
+fn an_optional_dependency_may_fail_at_any_step() {
     let refused = || EngineError::new(EngineErrorKind::Server, "device or resource busy");
     for condition in ["service_healthy", "service_started"] {
         for (process, fault) in [
@@ -451,7 +451,7 @@ fn what_is_not_required_may_fail_at_any_step_and_is_gone_on_without() {
 }
 
 #[test]
-fn what_is_required_by_one_and_not_by_another_fails_the_run() {
+fn a_dependency_that_is_optional_for_only_one_service_fails_the_run() {
     let machine = machine_with(1, |builder| {
         builder.process("redis", Process::new().ready_after(secs(9)).exits_after(millis(100), 1))
     });

@@ -21,7 +21,7 @@ fn ending(after: Duration, code: i64, web: Value) -> (Machine, Value) {
 }
 
 #[test]
-fn what_ends_with_code_0_and_is_not_started_again_is_done() {
+fn a_service_that_exits_with_code_0_and_is_not_restarted_is_completed() {
     for restart in [None, Some("no"), Some("on-failure"), Some("on-failure:3")] {
         for after in [millis(100), millis(1500)] {
             let web = restart.map_or_else(|| json!({}), |restart| json!({"restart": restart}));
@@ -80,7 +80,7 @@ fn a_job_that_nobody_waits_for_fails_up_if_it_fails_before_it_counts_as_ready() 
 }
 
 #[test]
-fn what_serves_and_ends_with_code_0_is_no_job() {
+fn a_service_with_ports_that_exits_with_code_0_is_not_completed() {
     for restart in ["no", "on-failure", "always"] {
         let (machine, description) =
             ending(millis(1500), 0, json!({"restart": restart, "ports": ["8000:8000"]}));
@@ -90,7 +90,7 @@ fn what_serves_and_ends_with_code_0_is_no_job() {
 }
 
 #[test]
-fn what_restarts_again_and_again_is_never_nothing_to_do() {
+fn a_service_in_a_restart_loop_always_fails_the_run() {
     for restart in ["always", "on-failure", "unless-stopped"] {
         for passed in [1, 2, 3, 7, 20, 50] {
             let machine = machine_with(1, |builder| {
@@ -109,7 +109,7 @@ fn what_restarts_again_and_again_is_never_nothing_to_do() {
 }
 
 #[test]
-fn what_was_started_again_and_runs_on_is_waited_for_and_then_ready() {
+fn a_service_that_recovers_from_a_restart_loop_becomes_ready() {
     let machine =
         machine_with(1, |builder| builder.process("web", Process::new().exits_after(secs(1), 1)));
     let description = json!({"services": {"web": {"image": "web:1", "restart": "always"}}});

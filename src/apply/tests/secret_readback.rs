@@ -152,7 +152,7 @@ fn an_exposed_secret_is_compared_without_the_key() {
 }
 
 #[test]
-fn secrets_that_can_not_be_read_are_said_with_the_next_step() {
+fn an_unreadable_secret_is_reported_with_a_suggested_fix() {
     let refused = |kind, words: &str| FaultEffect::FailBefore(EngineError::new(kind, words));
     for (effect, why) in [
         (refused(EngineErrorKind::NotFound, "gone"), "there is no \"/run/secrets/token\" in it"),
@@ -210,7 +210,7 @@ fn each_container_is_read_once_in_a_verb() {
 }
 
 #[test]
-fn what_a_container_put_in_the_place_of_its_secret_is_not_followed() {
+fn a_secret_file_that_its_container_replaced_is_delivered_again() {
     let description = web(json!(["token"]));
     // Whatever its size is, it is not what would be delivered.
     for content in [vec![b'x'; 5 << 20], Vec::new(), VALUE.to_uppercase().into_bytes()] {

@@ -150,7 +150,7 @@ fn the_port_of_a_process_is_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn a_job_whose_end_is_waited_for_may_have_the_same_port() {
+fn a_job_and_the_service_that_waits_for_its_end_may_share_a_port() {
     let machine = machine();
     let description = json!({"services": {
         "job": {"image": "job:1", "ports": ["8000:8000"]},
@@ -175,7 +175,7 @@ fn a_job_whose_end_is_waited_for_may_have_the_same_port() {
 }
 
 #[test]
-fn what_the_engine_refuses_at_a_start_or_restart_names_who_has_it() {
+fn a_port_conflict_on_start_or_restart_names_the_owner_of_the_port() {
     let machine = stopped();
     verb(&machine, Lifecycle::Start, &["a"]).unwrap();
     for verb in ["start", "restart"] {

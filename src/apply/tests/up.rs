@@ -209,7 +209,7 @@ fn only_the_named_services_come_up_with_what_they_need() {
 }
 
 #[test]
-fn what_was_stopped_comes_up_again_as_it_was() {
+fn a_stopped_stack_starts_again_unchanged() {
     let machine = machine();
     machine.up(&shop()).unwrap();
     let services = BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned));
@@ -245,7 +245,7 @@ fn a_port_that_is_taken_names_who_has_it() {
 }
 
 #[test]
-fn a_container_that_a_crash_of_the_engine_keeps_from_starting_is_told_with_the_fix() {
+fn a_container_broken_by_an_engine_crash_is_reported_with_a_suggested_fix() {
     let left = Process::new().cannot_start("container with given ID already exists");
     let machine = machine_with(1, |builder| builder.process("web", left));
     let failure = machine.up(&json!({"services": {"web": {"image": "web:1"}}})).unwrap_err();

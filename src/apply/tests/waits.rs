@@ -491,7 +491,7 @@ fn every_wait_says_what_it_waits_for_and_ends() {
 }
 
 #[test]
-fn a_job_that_takes_long_is_spoken_of_now_and_then_and_waited_for() {
+fn a_long_job_is_awaited_and_reported_periodically() {
     let machine = machine_with(1, |builder| {
         builder.process("migrate", Process::new().exits_after(secs(3600), 0))
     });
@@ -503,7 +503,7 @@ fn a_job_that_takes_long_is_spoken_of_now_and_then_and_waited_for() {
 }
 
 #[test]
-fn what_the_engine_denies_is_said_at_once() {
+fn a_call_that_the_engine_denies_fails_immediately() {
     for method in ["container_create", "network_create", "events", "container_list", "image_import"]
     {
         let machine = machine();

@@ -152,7 +152,7 @@ fn a_failed_hand_over_gives_the_volume_back() {
 }
 
 #[test]
-fn a_container_of_others_that_writes_to_the_volume_is_left_and_said() {
+fn a_foreign_container_that_writes_to_the_volume_is_reported_and_kept() {
     let machine = machine();
     machine
         .run(machine.engine.volume_create(models::VolumeCreateRequest {
@@ -178,7 +178,7 @@ fn a_container_of_others_that_writes_to_the_volume_is_left_and_said() {
 }
 
 #[test]
-fn who_only_reads_a_volume_or_shares_it_is_no_second_writer() {
+fn a_reader_or_a_sharer_of_a_volume_is_not_a_second_writer() {
     let machine = machine();
     machine
         .run(machine.engine.volume_create(models::VolumeCreateRequest {
@@ -329,7 +329,7 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
 }
 
 #[test]
-fn what_a_killed_replacement_left_running_is_stopped_before_it_is_removed() {
+fn leftovers_of_a_killed_replacement_are_stopped_before_they_are_removed() {
     let machine = machine();
     machine.engine.allow_adoption();
     machine

@@ -89,7 +89,7 @@ fn a_closure_in_a_map_is_called_like_a_method() {
 }
 
 #[test]
-fn what_an_import_leads_to_is_reported() {
+fn an_invalid_import_is_reported() {
     let found = found_in(&[
         ("spc.toml", ""),
         (
@@ -166,7 +166,7 @@ fn a_closure_that_uses_what_its_method_is_called_on_is_found() {
 }
 
 #[test]
-fn what_only_tests_can_call_is_known_in_tests_and_in_what_only_they_import() {
+fn test_functions_are_known_only_in_tests_and_their_imports() {
     let found = found_in(&[
         ("up_test.rhai", "import \"given\" as given;\nimport \"both\" as both;\nrunbook(\"up\");"),
         ("given.rhai", "fn up() { runbook(\"up\") }"),

@@ -75,7 +75,7 @@ fn long_forms_and_items_of_lists_are_read_at_their_place() {
 }
 
 #[test]
-fn what_is_not_written_out_is_let_be() {
+fn computed_values_in_a_description_are_not_checked() {
     let text = r#"
 let o = args(#{ tag: arg::text("x", "Tag"), kind: arg::text("bind", "Kind") });
 let port = 80;

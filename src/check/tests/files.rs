@@ -39,7 +39,7 @@ fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
 }
 
 #[test]
-fn what_a_file_imports_is_checked_with_it() {
+fn check_includes_imported_files() {
     let run = project(&[
         (
             "a.rhai",
@@ -63,7 +63,7 @@ fn what_a_file_imports_is_checked_with_it() {
 }
 
 #[test]
-fn what_is_not_there_or_can_not_be_read_is_a_finding() {
+fn a_missing_or_unreadable_file_is_a_finding() {
     let run = project(&[("scripts/up.rhai", "1;"), ("scripts/down.rhai", "2;")]);
     run.host.add_file("/project/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe9\";\n"[..]);
     run.host.add_file("/project/scripts/closed.rhai", "");

@@ -38,7 +38,7 @@ fn a_comparison_of_different_types_is_found_where_both_are_known() {
 }
 
 #[test]
-fn what_may_be_of_one_type_is_compared() {
+fn a_comparison_of_possibly_equal_types_is_no_finding() {
     for script in [
         "let a = \"1\"; if x() { a = 1; } print(a == 1);\nfn x() { true }",
         "fn f(port) { port > 1024 }\nprint(f(1));",

@@ -281,7 +281,7 @@ fn a_value_has_the_quotes_that_it_needs_and_reads_back_in_both_readers() {
 }
 
 #[test]
-fn a_value_that_looks_like_a_comment_is_said_at_its_line() {
+fn a_value_that_looks_like_a_comment_is_reported_with_its_line() {
     let read = super::parse(b"A=1 # note\nF=   # choose one\nG='#'\nH=${NO}\n", &|_| None).unwrap();
     assert_eq!(read.variables["F"].value, "# choose one");
     let remarks = read.remarks();

@@ -77,7 +77,7 @@ secrets:
 }
 
 #[test]
-fn what_is_only_wrong_because_of_another_fault_is_not_said() {
+fn faults_caused_by_another_fault_are_not_reported() {
     // Without the wrong network, key of a volume, target or build, other parts would be wrong too.
     for (text, expected) in [
         (

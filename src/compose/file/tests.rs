@@ -139,7 +139,7 @@ fn a_faulty_expression_that_was_merged_is_placed_where_it_was_written() {
 }
 
 #[test]
-fn what_is_worth_a_note_is_noted_once_in_the_order_of_lines() {
+fn notes_are_unique_and_sorted_by_line() {
     let text = "services:\n  a:\n    image: x\n    command: $NONE\n    labels:\n      b: |\n\n        ${OTHER}\n      a: ${NONE}\nversion: '3.8'\n";
     let notes: Vec<String> = read(text)
         .unwrap()
@@ -215,7 +215,7 @@ fn a_wrong_value_is_shown_at_its_place() {
 }
 
 #[test]
-fn what_is_no_yaml_is_shown_where_it_stops_being_one() {
+fn invalid_yaml_in_a_compose_file_is_reported_with_its_position() {
     refused(
         "services: [a\nb: 2\n",
         "2:2 :: The file is not YAML: did not find expected ',' or ']', while parsing a flow sequence",

@@ -10,7 +10,7 @@ fn every_call_is_found_by_its_name() {
 }
 
 #[test]
-fn what_ends_and_removes_frees_space_and_what_makes_and_starts_needs_it() {
+fn stopping_and_removing_frees_disk_space_and_creating_and_starting_needs_it() {
     let of = |space: DiskSpaceNeed| -> Vec<&str> {
         let all = Method::ALL.iter().filter(|method| method.declaration().space == space);
         all.map(|method| method.name()).collect()

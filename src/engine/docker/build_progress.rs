@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_told_once_when_it_begins_and_its_output_follows() {
+    fn a_build_step_is_reported_once_before_its_output() {
         let mut progress = Progress::default();
         let run = "[2/3] RUN make";
         assert_eq!(progress.take(buildkit(vec![vertex(run)], vec![])), []);
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_comes_in_parts_is_told_whole_whatever_another_step_writes_in_between() {
+    fn a_build_line_that_arrives_in_parts_is_reported_whole() {
         let mut progress = Progress::default();
         progress.take(buildkit(vec![started("a"), started("b")], vec![]));
         assert_eq!(
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cached_step_is_told_as_such_and_preparations_not_at_all() {
+    fn cached_build_steps_are_reported_and_internal_steps_are_not() {
         let mut progress = Progress::default();
         let cached = Vertex { cached: true, ..started("[2/3] RUN make") };
         let events = progress.take(buildkit(
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_builder_that_gives_secrets_as_files_only_is_told_apart() {
+    fn a_builder_without_secret_variables_is_detected() {
         let message = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: \
                     dockerfile parse error line 2: unexpected key 'env' in 'env=X'";
         assert_eq!(Progress::default().failure(message).hint.as_deref(), Some(SECRET_AS_VARIABLE));
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn the_classic_builders_lines_are_told_the_same_way() {
+    fn the_classic_builder_reports_the_same_events() {
         let mut progress = Progress::default();
         let message = [
             "Step 1/2 : FROM local/x\n",

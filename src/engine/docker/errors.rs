@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_forbids_is_no_conflict_and_its_page_is_shown_as_text() {
+    fn a_response_forbidden_by_a_proxy_is_denied_and_shown_as_text() {
         let page = "<html><head></head>\n<body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.</body></html>\n";
         let denied = from_status(403, &forbidden_before(page));
         let text = "what stands before the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules";
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_what_else_the_engine_cannot_do() {
+    fn a_full_disk_differs_from_other_server_errors() {
         let words = "write /var/lib/docker/overlay2/0a-init/link: no space left on device";
         assert_eq!(from_status(500, words).kind, Kind::NoSpace);
         assert_eq!(
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registrys_refusal_is_told_from_a_registry_that_does_not_answer() {
+    fn a_denial_by_a_registry_differs_from_an_unreachable_registry() {
         let cases = [
             (
                 404,

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn frames_are_told_apart_however_the_bytes_are_cut() {
+    async fn frames_are_decoded_for_every_split_of_the_bytes() {
         let bytes =
             [frame(1, b"out\n"), frame(2, b"err\n"), frame(1, b""), frame(1, b"\x00\x01\x02 more")]
                 .concat();

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_names_none() {
+    fn unreadable_configuration_names_no_tcp_engines() {
         let host = SimHost::new(SimTaskExecutor::new(1))
             .with_variable("DOCKER_HOST", "nonsense")
             .with_file(DAEMON_FILE, "{");

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_runs_spc_has_a_name_on_a_machine() {
+    fn the_identity_contains_a_user_and_a_machine() {
         let identity = identity();
         let (user, machine) = identity.split_once('@').unwrap();
         assert!(!user.is_empty() && !machine.is_empty(), "{identity}");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_holds_is_read_from_its_status() {
+    fn memory_usage_is_read_from_proc_status() {
         assert_eq!(held("Name:\tspc\nVmRSS:\t    1234 kB\nThreads:\t3\n"), Some(1234 << 10));
         assert_eq!(held("VmRSS:\t    1234 kB\nVmSwap:\t   10 kB\n"), Some(1244 << 10));
         assert_eq!(held("Name:\tspc\n"), None);

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_is_read_back_whole_and_as_a_stream() {
+    fn appended_text_reads_back_whole_and_as_a_stream() {
         let folder = Folder::new();
         let path = folder.at("log é.txt");
         folder.file("log é.txt", b"one\n");
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_expected_is_said_in_words() {
+    fn file_errors_are_explained() {
         let folder = Folder::new();
         folder.file("file", b"");
         folder.pipe("pipe");

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_does_not_resolve_and_a_broken_address_are_told_apart() {
+    async fn an_unresolvable_name_differs_from_an_invalid_address() {
         let error = tcp_connect("no-such-host.invalid:80", SECOND * 10).await.unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),

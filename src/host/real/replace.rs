@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_there_keeps_its_mode_and_owner_unless_told_otherwise() {
+    fn a_replaced_file_keeps_its_mode_and_owner_by_default() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         write(&path, b"1", Some(0o750)).unwrap();

@@ -395,7 +395,7 @@ fn a_cut_goes_through_no_value() {
 }
 
 #[test]
-fn what_stands_of_a_value_where_a_text_was_cut_off_is_hidden() {
+fn the_rest_of_a_secret_in_a_truncated_text_is_masked() {
     let value = "p/ss w\"rd <é>";
     let secrets = hiding(value);
     let count = value.chars().count();

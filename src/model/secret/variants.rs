@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_spc_makes_of_a_text_hides_the_secret_that_the_text_begins_with() {
+    fn a_secret_at_the_start_of_a_reformatted_text_is_masked() {
         for value in [
             "hunter2hunter2",
             "straße  mit\tlücke",

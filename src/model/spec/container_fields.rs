@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_refuses_for_its_form_is_refused_with_its_place() {
+    fn values_that_the_engine_rejects_are_rejected_with_their_position() {
         const NAME: &str = "a name has two characters or more: letters, digits, \"_\", \".\" and \"-\", beginning with a letter or digit";
         for (more, message) in [
             (
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_takes_is_taken() {
+    fn values_that_the_engine_accepts_are_accepted() {
         for more in [
             json!({"working_dir": "/a/../b c"}),
             json!({"stop_signal": "sigrtmin+3"}),

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_services_both_have_is_refused_with_both_places() {
+    fn a_conflict_between_two_services_names_both_positions() {
         let ports = |port: &str| json!({ "ports": [port] });
         let description = two(&ports("22323:81"), &ports("22323:80"));
         refused(
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_there_at_once_may_have_the_same() {
+    fn services_that_never_run_together_may_share_a_port() {
         let port = json!({"ports": ["80:80"]});
         let after = json!({"ports": ["80:80"], "depends_on": {"a": {"condition": "service_completed_successfully"}}});
         assert!(read(&two(&port, &after)).is_ok());

@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_engines_own_driver_makes_no_network_of_is_refused() {
+    fn settings_that_the_bridge_driver_rejects_are_rejected() {
         let read = |network: serde_json::Value| {
             Network::read(&Field::root(&network), "shop", "n")
                 .map(drop)

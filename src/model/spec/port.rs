@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_named() {
+    fn an_invalid_port_is_reported() {
         for wrong in ["", "a:b", "70000", "0", "80/http", "1.2.3:80:80", "8000-8002:80-81"] {
             assert!(read(json!(wrong)).unwrap_err().contains(wrong), "{wrong}");
         }

@@ -76,7 +76,7 @@ fn a_wrong_type_names_path_and_value() {
 }
 
 #[test]
-fn what_has_two_forms_names_both_when_it_is_neither() {
+fn an_error_about_a_key_with_two_forms_names_both() {
     for (key, wanted) in [
         ("build", "a folder or a map"),
         ("depends_on", "a list of services or a map"),
@@ -326,7 +326,7 @@ fn a_config_is_a_file_at_its_name_and_never_in_a_mount() {
 }
 
 #[test]
-fn what_is_external_has_its_key_as_name() {
+fn the_name_of_an_external_object_defaults_to_its_key() {
     let project = read(json!({
         "networks": {"made": {}, "outside": {"external": true}, "other": {"external": true, "name": "edge"}},
         "volumes": {"made": {}, "outside": {"external": true}, "other": {"external": true, "name": "data"}},
@@ -417,7 +417,7 @@ fn hosts_have_one_address_or_several_with_or_without_brackets() {
 }
 
 #[test]
-fn a_service_whose_end_is_waited_for_is_not_started_again_whenever_it_ends() {
+fn a_service_awaited_for_completion_must_not_always_restart() {
     let described = |restart: &str, condition: &str, required: bool| {
         let web = json!({"image": "web:1", "depends_on": {"job": {"condition": condition, "required": required}}});
         let description =

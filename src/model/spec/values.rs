@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_container_can_be_started_with_is_refused() {
+    fn values_that_prevent_a_start_are_rejected() {
         for (more, message) in [
             (
                 json!({"hostname": "a\0b"}),

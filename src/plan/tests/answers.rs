@@ -229,7 +229,7 @@ fn a_refusal_after_an_unknown_answer_is_one_and_names_the_line_that_allows_it() 
 }
 
 #[test]
-fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
+fn a_guarded_function_that_fails_in_the_plan_is_reported_first() {
     let code = "guarded(shop, \"restore\", |g| {\n    g.undo(\"take it back\", || fs::remove(\"copy\"));\n    fs::write(\"copy\", \"x\");\n    cache.exec(\"check\").int();\n});\n";
     let said = asked(code);
     assert!(
@@ -248,7 +248,7 @@ fn a_guarded_function_that_fails_in_the_plan_is_told_first() {
 }
 
 #[test]
-fn an_error_that_is_caught_in_the_plan_is_told_first() {
+fn a_caught_error_in_the_plan_is_reported_first() {
     for (code, line, because) in [
         (
             "try { cache.exec(\"x\").int(); } catch (e) { fs::write(\"bad\", \"x\"); }\n",

@@ -173,7 +173,7 @@ fn two_builds_under_one_name_end_the_plan() {
 }
 
 #[test]
-fn a_way_back_takes_nothing_from_what_is_said_of_the_way() {
+fn a_planned_undo_keeps_the_notes_of_earlier_steps() {
     let of = |image: &str| {
         format!(r#"stack("shop", #{{ services: #{{ web: #{{ image: "{image}" }} }} }})"#)
     };

@@ -62,7 +62,7 @@ the plan ends at ask.rhai:5: \"nope\" in \"cache\" ended with code 3
 }
 
 #[test]
-fn a_read_only_command_has_its_own_time_and_is_spoken_of_while_it_runs() {
+fn a_slow_read_only_command_is_reported_and_limited_by_its_timeout() {
     for (options, time, words) in [
         ("", "30s", 4),
         (", timeout: \"5s\"", "5s", 2),
@@ -96,7 +96,7 @@ fn a_read_only_command_has_its_own_time_and_is_spoken_of_while_it_runs() {
 }
 
 #[test]
-fn what_is_wrong_whatever_is_answered_fails_the_plan() {
+fn an_error_that_no_answer_avoids_fails_the_plan() {
     let asks =
         "let count = cache.exec(\"llen\");\nif count.stdout == \"\" { fs::write(\"a\", \"x\"); }\n";
     for (code, message) in [

@@ -42,7 +42,7 @@ fn a_branch_keeps_its_own_order_and_that_with_what_is_before_and_after_it() {
 }
 
 #[test]
-fn one_parallel_comes_after_another_and_branches_within_branches_are_told_apart() {
+fn successive_parallel_calls_are_ordered_and_nested_branches_are_distinct() {
     let twice = "for i in 0..2 { parallel([|| sh([\"git\", \"a\"]), || sh([\"git\", \"b\"])]); }";
     assert_eq!(shown(twice), ["git a []", "git b []", "git a [1, 2]", "git b [1, 2]"]);
     let nested = "parallel([|| { parallel([|| sh([\"git\", \"a\"]), || sh([\"git\", \"b\"])]); }, || sh([\"git\", \"c\"])]);";

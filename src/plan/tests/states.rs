@@ -119,7 +119,7 @@ fn a_service_that_only_the_engine_may_probe_is_taken_to_get_ready() {
 }
 
 #[test]
-fn what_depends_on_a_service_that_is_not_ready_is_planned() {
+fn a_dependent_of_an_unready_service_is_planned() {
     let all = |colour: &str| {
         format!(
             r#"{}, web: #{{ image: "web:1", environment: #{{ C: "{colour}" }}, depends_on: #{{ db: #{{ condition: "service_healthy" }} }} }}"#,
@@ -216,7 +216,7 @@ wait.rhai:4
 }
 
 #[test]
-fn what_is_only_looked_at_keeps_the_state_it_was_found_in() {
+fn an_inspected_service_keeps_its_initial_state_in_the_plan() {
     let code = stack(&db("")) + "sleep(\"10m\");\nfs::write(shop.service(\"db\").state, \"x\");\n";
     let world = ill(InitialState::Restarting, &db(""), &[("look.rhai", &code)]);
     let said = text(&planned(&world, "look.rhai"));
@@ -224,7 +224,7 @@ fn what_is_only_looked_at_keeps_the_state_it_was_found_in() {
 }
 
 #[test]
-fn a_condition_on_what_is_found_is_assumed_to_become_true_and_its_steps_are_told_once() {
+fn wait_until_assumes_success_in_a_plan_and_lists_its_steps_once() {
     let code = stack(&db(""))
         + "wait_until(\"1m\", || { http::get(\"http://localhost/\"); shop.service(\"db\").state == \"running\" });\nfs::write(\"done\", \"x\");\n";
     let world = ill(InitialState::Restarting, &db(""), &[("until.rhai", &code)]);

@@ -21,7 +21,7 @@ fn a_file_of_any_editor_is_read() {
 }
 
 #[test]
-fn what_is_no_runbook_is_named_with_the_cause() {
+fn a_missing_or_unreadable_runbook_is_reported_with_the_cause() {
     let scripts = Scripts::new(&[("up.rhai", ""), ("down.rhai", ""), ("lib/x.rhai", "")]);
     let host = &scripts.run.host;
     host.add_file("/project/scripts/latin.rhai", &b"let a = 1;\nlet b = \"\xe4\";"[..]);

@@ -118,7 +118,7 @@ fn no_error_shows_the_insides_whether_it_is_caught_or_not() {
 }
 
 #[test]
-fn what_is_caught_has_kind_message_hint_and_place_and_can_be_thrown_on() {
+fn a_caught_error_has_its_fields_and_can_be_rethrown() {
     let script = "let all = [];\nfn f() { let x = (); x.name }\ntry { f(); } catch (e) { all = [e.kind, e.message, e.hint, e.place]; }\nall";
     let expected = r#"["usage", "The value is (), which has no field \"name\"", "where it may be missing, write ?.name", "main.rhai:3:7"]"#;
     let found = value(script).replace("scripts/main.rhai", "main.rhai");

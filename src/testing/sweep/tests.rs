@@ -175,7 +175,7 @@ sweep.rhai: 6 engine calls (1 change), 0 host changes; killed at 6 points; 1 nex
 }
 
 #[test]
-fn what_is_left_too_much_and_what_is_missing_is_reported() {
+fn a_sweep_reports_extra_and_missing_objects() {
     let reported = sweep_output(
         r#"
         if volume("first").exists() { volume("second").create(); } else { volume("first").create(); fs::write("done", "yes\n"); }

@@ -284,7 +284,7 @@ spc            up             2.1 s  1 not ready, 1 cut short, 1 not begun, 1 â€
 }
 
 #[test]
-fn what_waited_for_an_image_that_turned_out_the_same_is_unchanged() {
+fn a_service_with_an_equal_rebuilt_image_is_unchanged() {
     let stage = BoardFixture::up(&["web"], &[])
         .does(label("web", "build", "image web:1"), 700)
         .waits("web", "the image web:1 to be built")
@@ -326,7 +326,7 @@ fn stopping_and_removing_are_one_stretch() {
 }
 
 #[test]
-fn what_stays_of_a_replacement_is_when_the_new_container_was_ready() {
+fn the_row_of_a_replacement_shows_when_the_new_container_was_ready() {
     let stage = BoardFixture::up(&["web"], &[])
         .caused(container("web", "create"), Cause::ImageChanged)
         .done(container("web", "create"), 50)
@@ -401,7 +401,7 @@ fn work_outside_of_a_verb_has_rows_and_no_sum() {
 }
 
 #[test]
-fn what_has_no_row_is_said_by_a_line() {
+fn events_without_a_row_become_lines() {
     let mut board = Board::default();
     for event in [
         Event::Output { from: "git".into(), text: "cloning".into() },

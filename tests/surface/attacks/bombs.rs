@@ -67,7 +67,7 @@ fn calls_expressions_and_data_have_a_depth() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn what_is_read_at_once_has_a_size() {
+fn reading_a_huge_file_is_rejected() {
     for call in [
         "fs::read(\"img\")",
         "json::read(\"img\")",

@@ -173,7 +173,7 @@ fn an_allowed_command_runs_beside_all_that_was_planted() {
 }
 
 #[test]
-fn a_project_whose_own_folder_scripts_can_write_runs_its_commands_in_the_root_folder() {
+fn commands_run_in_the_root_folder_if_scripts_can_write_the_project_folder() {
     Spc::new()
         .file("spc.toml", "[allow]\ncommands = [\"pwd\"]\n")
         .file("scripts/pwd", PLANTED)

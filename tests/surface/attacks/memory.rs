@@ -118,7 +118,7 @@ fn one_call_that_makes_a_huge_value_is_refused_before_it_does() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
+fn a_growing_script_fails_at_the_memory_limit_of_a_run() {
     for script in [
         "let m = #{}; let s = \"x\"; s.pad(1_000_000, \"y\"); loop { m[`k${m.len()}`] = s + m.len(); }",
         "let a = [1]; loop { a = [a, a]; }",
@@ -131,7 +131,7 @@ fn what_grows_bit_by_bit_ends_at_what_a_run_may_hold() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn what_many_tasks_take_together_has_the_same_limit() {
+fn parallel_tasks_share_the_memory_limit_of_a_run() {
     // Each has a stack of 256 MiB of addresses; only the used part counts.
     for work in [
         "let s = \"\"; s.pad(60_000_000, 'y'); sleep(\"5s\"); s",

@@ -152,7 +152,7 @@ fn a_person_can_name_it() {
 const USES_OTHER: &str = "let s = stack(\"x\", #{ services: #{ a: #{ image: \"a\", volumes: [\"v:/v:ro\"] } }, volumes: #{ v: #{ external: true, name: \"other_data\" } } });\n";
 
 #[test]
-fn what_a_refused_run_was_to_remember_is_not_remembered() {
+fn a_rejected_run_stores_nothing() {
     for call in ["s.up((), #{ adopt: true });", "s.service(\"a\").scale(2);"] {
         let asked = EngineRequests::default();
         let run = Spc::new()

@@ -26,7 +26,7 @@ fn a_dockerfile_that_is_replaced_after_its_check_is_sent_as_it_was() {
 }
 
 #[test]
-fn a_dockerfile_whose_folder_becomes_a_symlink_after_its_check_is_not_built() {
+fn a_dockerfile_is_not_built_if_its_folder_becomes_a_symlink_after_the_check() {
     let mut folder = Folder::empty();
     folder.file("docker/Dockerfile", CHECKED);
     folder.file("other/Dockerfile", OTHER);

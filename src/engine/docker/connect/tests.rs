@@ -114,7 +114,7 @@ async fn an_engine_that_is_too_old_is_refused_with_both_versions() {
 }
 
 #[tokio::test]
-async fn what_answers_without_being_an_engine_is_told_so() {
+async fn a_server_that_is_no_engine_is_reported() {
     let (_folder, options) = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK");
     assert!(failure(connect(&options).await).message.ends_with("is not a Docker Engine"));
     let (_folder, options) =
@@ -125,7 +125,7 @@ async fn what_answers_without_being_an_engine_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_missing_socket_and_one_that_nobody_listens_at_are_told_apart() {
+async fn a_missing_socket_differs_from_a_socket_without_a_listener() {
     let folder = tempfile::tempdir().unwrap();
     // With a space and non-ASCII letters in its path.
     let path = folder.path().join("데이터 1.sock");
@@ -147,7 +147,7 @@ async fn a_missing_socket_and_one_that_nobody_listens_at_are_told_apart() {
 }
 
 #[tokio::test]
-async fn what_ends_without_an_answer_or_speaks_no_http_is_reported() {
+async fn a_connection_that_closes_or_is_not_http_is_reported() {
     let (_folder, options) = answering("");
     assert!(
         failure(connect(&options).await)
@@ -161,7 +161,7 @@ async fn what_ends_without_an_answer_or_speaks_no_http_is_reported() {
 }
 
 #[tokio::test]
-async fn what_wants_tls_and_is_asked_without_is_told_how_to_be_asked() {
+async fn an_engine_that_requires_tls_is_reported_with_a_suggested_fix() {
     const ANSWER: &str =
         "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let (_folder, options) = answering(ANSWER);

@@ -69,7 +69,7 @@ fn a_contexts_certificates_are_read_and_may_be_left_unverified() {
 }
 
 #[test]
-fn a_context_that_is_not_there_is_told_with_the_nearest_name() {
+fn an_unknown_context_is_reported_with_the_closest_name() {
     let host =
         host(&[("stage", &meta("stage", "")), ("build", &meta("build", "")), ("broken", "{")]);
     let error = found(&host, "stagee").unwrap_err();
@@ -82,7 +82,7 @@ fn a_context_that_is_not_there_is_told_with_the_nearest_name() {
 }
 
 #[test]
-fn a_malformed_context_is_told_with_its_file_its_place_and_the_fix() {
+fn a_malformed_context_is_reported_with_file_position_and_suggested_fix() {
     let cases = [
         ("{\n\"Name\": }", "it is not JSON, at line 2, column 9"),
         (

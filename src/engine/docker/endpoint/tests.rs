@@ -65,7 +65,7 @@ fn the_context_default_is_docker_host_or_this_machines_own_engine() {
 }
 
 #[test]
-fn a_context_that_is_not_there_is_told_with_who_names_it() {
+fn an_unknown_context_is_reported_with_the_setting_that_names_it() {
     let message =
         |host: &SimHost| Endpoint::chosen(host, &EngineChoice::default()).unwrap_err().message;
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_context_that_is_not_there_is_told_with_who_names_it() {
 }
 
 #[test]
-fn an_address_that_is_none_is_told_with_who_gave_it_and_without_its_password() {
+fn an_invalid_address_is_reported_with_its_setting_and_without_password() {
     let error = Endpoint::chosen(&host(&[("DOCKER_HOST", "nonsense")]), &EngineChoice::default())
         .unwrap_err();
     assert_eq!(error.message, "could not use DOCKER_HOST \"nonsense\": it names no protocol");

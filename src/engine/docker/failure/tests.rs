@@ -50,7 +50,7 @@ fn without_permission_the_hint_names_the_sockets_group_and_the_user() {
 }
 
 #[test]
-fn nobody_is_told_to_join_the_group_root() {
+fn the_hint_never_suggests_joining_the_group_root() {
     let error = explain(
         &[attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(0))],
         &options(),
@@ -69,7 +69,7 @@ fn a_group_without_a_name_is_its_number() {
 }
 
 #[test]
-fn an_engine_that_was_named_is_told_with_its_name_and_the_way_back() {
+fn an_unreachable_engine_is_reported_with_the_setting_that_names_it() {
     let context = |by| Source::Context { name: "stage".into(), by };
     let cases = [
         (Source::HostOption, "", "leave --host out"),

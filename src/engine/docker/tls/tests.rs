@@ -57,7 +57,7 @@ fn debug_output_holds_no_key() {
 }
 
 #[test]
-fn each_failure_is_told_with_the_file_it_is_about() {
+fn each_tls_failure_is_reported_with_its_file() {
     let why = |error: Error, files: &TlsFiles| trouble(&error, files).why;
     let (stranger, known) = (files(Some("CA"), None), files(Some("CA"), Some(("CERT", "KEY"))));
     assert_eq!(

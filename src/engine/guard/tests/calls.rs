@@ -54,7 +54,7 @@ fn other_privileged_calls_are_refused() {
 }
 
 #[test]
-fn nothing_is_asked_that_a_list_told_already() {
+fn the_guard_does_not_request_what_a_list_contained() {
     let fixture = fixture("");
     let id = fixture.made("own", HERE);
     fixture.run(async {

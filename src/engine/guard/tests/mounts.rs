@@ -88,7 +88,7 @@ fn every_way_to_mount_the_host_is_refused_at_the_call() {
 }
 
 #[test]
-fn what_is_mounted_is_sent_as_it_was_checked() {
+fn a_mount_is_sent_with_the_path_that_was_checked() {
     let fixture = fixture("");
     let driver = |device: &str| options(&[("type", "none"), ("o", "bind"), ("device", device)]);
     for (device, sent) in [

@@ -81,7 +81,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
 }
 
 #[test]
-fn only_adoption_says_whose_is_what_compose_left() {
+fn only_adoption_may_record_former_folders() {
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
     let fixture = fixture("[allow]\nprojects = [\"own\"]\n");
     assert!(
@@ -149,7 +149,7 @@ fn a_record_makes_things_of_a_former_folder_the_projects_own_at_every_call() {
 }
 
 #[test]
-fn what_is_done_with_a_service_is_refused_in_its_name() {
+fn a_rejected_operation_on_a_service_names_the_service() {
     let fixture = fixture("");
     fixture.made("own", "/srv/own");
     let intent = Intent::UseService {

@@ -36,7 +36,7 @@ fn a_network_takes_nothing_of_the_host_and_of_other_networks() {
 }
 
 #[test]
-fn an_endpoint_leads_to_the_network_whose_name_was_checked() {
+fn an_endpoint_connects_to_the_network_with_the_checked_name() {
     let fixture = fixture("");
     fixture.made("other", "/srv/other");
     let other = fixture.run(fixture.engine.network_inspect("other_net")).unwrap().id;

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_another_folder_made_is_not_changed_and_the_line_is_named() {
+fn objects_of_another_folder_are_protected_and_the_error_names_the_setting() {
     let fixture = fixture("");
     let id = fixture.made("other", "/srv/other");
     let line = "[if this is that project, in a folder that was renamed or moved or in another release, say so with --project other; \
@@ -161,7 +161,7 @@ fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
 }
 
 #[test]
-fn what_nobody_made_is_not_changed_but_may_be_used() {
+fn objects_without_a_project_can_be_used_but_not_changed() {
     let fixture = fixture("");
     fixture.run(async {
         fixture.engine.container_create("stray", None, plain()).await.unwrap();

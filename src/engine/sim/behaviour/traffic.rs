@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_errors_and_the_95th_percentile_are_as_said() {
+    fn traffic_has_the_requested_shares_errors_and_95th_percentile() {
         let all = flow().requests(Duration::ZERO, secs(60));
         assert_eq!(all.len(), 5999);
         for (release, count, errors, p95) in [("v1", 4500, 0, 80), ("v2", 1500, 300, 200)] {

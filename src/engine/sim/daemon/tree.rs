@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_unpacked_elsewhere() {
+    fn a_packed_tree_can_be_unpacked_elsewhere() {
         let from = tree(&[("/data/a", "1"), ("/data/b/c", "2"), ("/other", "3")]);
         let mut to = Tree::default();
         to.unpack("/restored", &from.pack("/data").unwrap().unwrap()).unwrap();

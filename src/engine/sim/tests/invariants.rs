@@ -38,7 +38,7 @@ fn found(fixture: &EngineFixture) -> Vec<String> {
 }
 
 #[test]
-fn what_is_not_spcs_may_be_looked_at_but_not_changed() {
+fn foreign_objects_can_be_inspected_but_not_changed() {
     let fixture = plain();
     let spc = fixture.engine.watched();
     fixture.up("foreign", body("app:1"));
@@ -75,7 +75,7 @@ fn what_is_not_spcs_may_be_looked_at_but_not_changed() {
 }
 
 #[test]
-fn what_nobody_named_is_spcs_to_remove_unless_another_container_has_it() {
+fn an_anonymous_volume_may_be_removed_unless_a_foreign_container_uses_it() {
     let fixture = plain();
     let spc = fixture.engine.watched();
     fixture.up("own", labelled(body("db:1"), &[OURS]));

@@ -164,7 +164,7 @@ fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
 }
 
 #[test]
-fn what_does_not_run_can_be_neither_killed_nor_looked_into() {
+fn a_stopped_container_rejects_kill_and_top() {
     let fixture = plain();
     let id = fixture.run(fixture.engine.container_create("web", None, body("app:1"))).unwrap().id;
     let killed = fixture.run(fixture.engine.container_kill("web", "KILL")).unwrap_err();

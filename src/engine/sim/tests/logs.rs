@@ -55,7 +55,7 @@ fn times_stand_before_lines() {
 }
 
 #[test]
-fn nginx_logs_the_traffic_that_is_said_while_it_runs() {
+fn nginx_logs_the_configured_traffic_while_it_runs() {
     let fixture = fixture(|builder| {
         builder
             .image("local/nginx:1", ImageSpec::command(&["nginx"]))

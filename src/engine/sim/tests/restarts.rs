@@ -80,7 +80,7 @@ fn a_restarting_container_counts_as_running_and_is_stopped_without_a_signal() {
 }
 
 #[test]
-fn what_was_stopped_by_hand_is_not_restarted() {
+fn a_manually_stopped_container_is_not_restarted() {
     for name in [RestartPolicyNameEnum::ALWAYS, RestartPolicyNameEnum::UNLESS_STOPPED] {
         let fixture = plain();
         fixture.up("web", policy(name, 0));
@@ -91,7 +91,7 @@ fn what_was_stopped_by_hand_is_not_restarted() {
 }
 
 #[test]
-fn what_crashes_is_restarted() {
+fn a_crashed_container_is_restarted() {
     let fixture = plain();
     fixture.up("web", policy(RestartPolicyNameEnum::UNLESS_STOPPED, 0));
     fixture.engine.end_process("web", 1).unwrap();
@@ -150,7 +150,7 @@ fn an_engine_restart_breaks_calls_and_streams_and_starts_again_what_its_policy_s
 }
 
 #[test]
-fn who_waits_for_a_container_between_restarts_hears_of_its_removal() {
+fn waiting_for_a_restarting_container_ends_with_its_removal() {
     let policy = models::RestartPolicy {
         name: Some(models::RestartPolicyNameEnum::ALWAYS),
         maximum_retry_count: None,

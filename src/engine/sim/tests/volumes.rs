@@ -174,7 +174,7 @@ fn uploads_are_refused_where_docker_refuses_them() {
 }
 
 #[test]
-fn what_is_uploaded_onto_a_tmpfs_is_never_seen_inside() {
+fn files_uploaded_onto_a_tmpfs_are_invisible_in_the_container() {
     let fixture = plain();
     fixture.up(
         "web",

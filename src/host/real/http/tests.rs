@@ -128,7 +128,7 @@ async fn a_status_of_failure_is_an_answer() {
 }
 
 #[tokio::test]
-async fn nobody_there_no_answer_and_half_an_answer_are_told_apart() {
+async fn a_refused_connection_differs_from_a_missing_or_incomplete_response() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error =
         send(&get(format!("http://user:pass@{closed}/health?token=t#f"))).await.unwrap_err();
@@ -192,7 +192,7 @@ async fn server_without_tls() -> (String, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_named() {
+async fn an_invalid_request_is_reported() {
     for (request, message) in [
         (
             get("localhost:80"),

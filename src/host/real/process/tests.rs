@@ -70,7 +70,7 @@ async fn first_line(stream: &mut BoxStream<'static, Result<CommandEvent>>) -> St
 }
 
 #[tokio::test]
-async fn output_and_exit_code_are_told_the_exit_last() {
+async fn output_arrives_before_the_exit_code() {
     assert_eq!(
         sh("echo out; echo err >&2; exit 3").await,
         ("out\n".to_owned(), "err\n".to_owned(), 3)
@@ -105,7 +105,7 @@ async fn without_input_a_command_reads_the_end_of_it() {
 }
 
 #[tokio::test]
-async fn what_a_command_leaves_running_holds_nobody_up_and_goes_on() {
+async fn a_background_process_of_a_command_keeps_running_and_is_not_awaited() {
     let (stdout, _, code) = sh("sleep 1000 & echo $!").await;
     assert_eq!(code, 0);
     let id = stdout.trim();

@@ -107,7 +107,7 @@ fn a_killed_process_does_nothing_more_and_others_go_on() {
 }
 
 #[test]
-fn what_a_process_panics_with_is_the_callers() {
+fn a_panic_of_a_process_reaches_the_caller() {
     let sim = SimTaskExecutor::new(1);
     let work = || -> () { std::panic::resume_unwind(Box::new("no")) };
     let panic =

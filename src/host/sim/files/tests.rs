@@ -16,7 +16,7 @@ fn a_written_file_is_read_back_with_its_mode() {
 }
 
 #[test]
-fn a_file_written_again_keeps_its_mode_unless_told_otherwise() {
+fn a_rewritten_file_keeps_its_mode_by_default() {
     let mut files = files();
     files.replace(Path::new("/project/.env"), "A=2".into(), None, epoch()).unwrap();
     assert_eq!(files.info(Path::new("/project/.env")).unwrap().mode, 0o600);
@@ -145,7 +145,7 @@ fn files_beneath_are_seen_but_for_what_is_hidden() {
 }
 
 #[test]
-fn what_is_changed_over_files_beneath_stays_above() {
+fn changes_in_the_overlay_do_not_reach_the_lower_files() {
     let mut files = over();
     files.append(Path::new("/work/site/a"), b", and above", epoch()).unwrap();
     assert_eq!(files.read(Path::new("/work/site/a")).unwrap(), "beneath, and above");

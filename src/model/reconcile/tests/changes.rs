@@ -29,7 +29,7 @@ fn on_an_empty_engine_everything_is_made_and_waits_only_for_what_it_names() {
 }
 
 #[test]
-fn what_is_there_and_unchanged_is_left_alone() {
+fn an_unchanged_stack_has_an_empty_plan() {
     let project = project(stack());
     assert_eq!(plan(&project, &applied(&project)), "spc: nothing to do\n");
 }
@@ -65,7 +65,7 @@ fn a_changed_variable_replaces_its_container_only_and_is_named() {
 }
 
 #[test]
-fn a_changed_image_is_told_from_a_changed_description() {
+fn a_changed_image_differs_from_a_changed_description() {
     let project = project(stack());
     let mut observed = applied(&project);
     observed.images.insert("redis:7".into(), "another id".into());

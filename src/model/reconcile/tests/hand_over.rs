@@ -268,7 +268,7 @@ fn place(plan: &Plan, line: &str) -> usize {
 }
 
 #[test]
-fn what_has_an_address_of_its_own_starts_before_what_is_given_one() {
+fn containers_with_a_fixed_address_start_before_those_without() {
     let net = [("n", "10.7.0.0/24")];
     let fresh = with_subnets(
         json!({"a": on("n", None), "b": on("n", None), "z": on("n", Some("10.7.0.2"))}),
@@ -397,7 +397,7 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
 }
 
 #[test]
-fn what_another_container_of_the_engine_has_is_refused_before_anything_is_done() {
+fn a_conflict_with_another_container_is_rejected_before_any_change() {
     let mut observed = applied(&described(json!({"web": web(&["8000:80"])})));
     observed.images.insert("x:latest".into(), "id of x".into());
     let port = |host_ip: &str| PublishedPort {

@@ -19,7 +19,7 @@ fn scale_adds_and_removes_the_highest_numbers() {
 }
 
 #[test]
-fn what_is_no_longer_described_is_reported_and_removed_only_when_asked() {
+fn an_orphan_is_reported_and_removed_only_on_request() {
     let mut description = stack();
     let observed = applied(&project(stack()));
     description["services"].as_object_mut().unwrap().remove("backend");
@@ -59,7 +59,7 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
 }
 
 #[test]
-fn what_was_adopted_once_stays_adopted() {
+fn adopted_objects_need_no_second_adoption() {
     let mut observed = applied(&project(stack()));
     observed
         .volumes
@@ -138,7 +138,7 @@ fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
 }
 
 #[test]
-fn secrets_whose_container_is_gone_are_removed() {
+fn secrets_of_a_removed_container_are_removed() {
     let project = project(stack());
     let mut observed = applied(&project);
     observed.orphaned_secrets.insert("0a1b".into());

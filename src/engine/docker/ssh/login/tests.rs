@@ -76,7 +76,7 @@ fn ssh_is_not_looked_for_where_spc_was_started() {
 }
 
 #[test]
-fn what_means_something_in_a_forward_is_escaped() {
+fn special_characters_in_an_ssh_forward_are_escaped() {
     assert_eq!(forwardable("/a:b%c\\d.sock"), "/a\\:b%%c\\\\d.sock");
 }
 
@@ -91,7 +91,7 @@ async fn guarded(folder: &std::path::Path, asks: bool) -> (tokio::process::Child
 }
 
 #[tokio::test]
-async fn what_is_guarded_ends_when_the_pipe_closes_and_its_folder_is_gone() {
+async fn a_guarded_command_ends_and_its_folder_is_removed_when_the_pipe_closes() {
     for asks in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.keep();

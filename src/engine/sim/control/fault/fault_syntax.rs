@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_told_with_what_would_be() {
+    fn an_invalid_fault_is_reported_with_a_suggestion() {
         let rejection = |on: &str, nth: u64, effect: &str| {
             let failure = Fault::parse(on, nth, effect).unwrap_err();
             format!("{}; {}", failure.message, failure.hint.unwrap_or_default())

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_request_leaves_open_is_the_images() {
+    fn unset_fields_of_a_create_request_come_from_the_image() {
         let merged = merge(&ContainerCreateBody::default(), &postgres());
         assert_eq!(merged.entrypoint, words(&["docker-entrypoint.sh"]));
         assert_eq!(merged.cmd, words(&["postgres"]));

@@ -420,7 +420,7 @@ ENTRYPOINT [\"gunicorn\"]
     }
 
     #[test]
-    fn what_is_no_dockerfile_is_refused_with_its_line() {
+    fn an_invalid_dockerfile_is_rejected_with_its_line() {
         let none = BTreeMap::new();
         assert_eq!(stages("", &none).unwrap_err(), "the Dockerfile cannot be empty");
         assert_eq!(
@@ -434,7 +434,7 @@ ENTRYPOINT [\"gunicorn\"]
     }
 
     #[test]
-    fn what_builders_of_today_know_is_read() {
+    fn current_dockerfile_syntax_is_parsed() {
         let text = "\
 # syntax=docker/dockerfile:1
 ARG VERSION=3.11 FLAVOUR=\"slim\"
@@ -479,7 +479,7 @@ EXPOSE ${PORT:-81}
     }
 
     #[test]
-    fn what_the_simulated_builder_can_not_tell_it_says() {
+    fn the_simulated_builder_reports_unsupported_substitutions() {
         let none = BTreeMap::new();
         let words = stages("FROM a:${B#x}", &none).unwrap_err();
         assert_eq!(

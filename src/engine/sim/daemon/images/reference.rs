@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn an_invalid_image_name_is_rejected() {
         let message = |text: &str| Reference::parse(text).unwrap_err().message;
         assert_eq!(
             message("Postgres"),
