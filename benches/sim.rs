@@ -1,9 +1,9 @@
 //! The cost of simulations: an `up` of the reference stack, its crash sweep, `spc check`, and plans
 //! of large stacks.
 //!
-//! `tools/bench.sh --sim` runs it; `cargo bench --bench sim -- up`, `sweep`, `check` or `plan` only
-//! one part of it. Every value goes to `target/bench/sim.json`. A plan is made in a process of its
-//! own, so that its peak of memory is its own.
+//! `tools/bench.sh --sim` runs all of it. `cargo bench --bench sim -- up` runs one part: `up`,
+//! `sweep`, `check` or `plan`. All values go to `target/bench/sim.json`. Each plan runs in a
+//! separate process, so that its memory peak can be measured.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -39,9 +39,9 @@ use spc::testing::sweep::{Options, SweepSetup, sweep};
 
 /// Services of the generated stacks.
 const SIZES: [usize; 4] = [100, 300, 1_000, 3_000];
-/// The size for which the target is set.
+/// The stack size that the target refers to.
 const TARGET_SIZE: usize = 1_000;
-/// The limit for everything above.
+/// The time targets.
 const UP: Duration = Duration::from_millis(5);
 const SWEEP: Duration = Duration::from_secs(2);
 const CHECK: Duration = Duration::from_millis(100);
@@ -111,7 +111,7 @@ impl BenchResults {
         self.rows.push(Row { name: name.into(), target, times, peak });
     }
 
-    /// On a fresh machine each time, as in a test.
+    /// Measures `up` on a fresh machine each time, as in a test.
     fn up(&mut self) {
         let (subject, example) = reference();
         let run = || {
@@ -148,7 +148,7 @@ impl BenchResults {
         self.add(format!("crash sweep of up.rhai, {points} kills"), Some(SWEEP), times, None);
     }
 
-    /// The whole process.
+    /// Measures the whole process.
     fn check(&mut self) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("spc.toml"), "spc = \"0.1\"\n").unwrap();
@@ -254,7 +254,7 @@ impl BenchResults {
     }
 }
 
-/// The reference stack, and what its `.env` is made of.
+/// The files of the reference stack and its `.env.example`.
 fn reference() -> (Subject, Vec<u8>) {
     let host: Arc<dyn Host> = Arc::new(RealHost::new());
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -265,7 +265,7 @@ fn reference() -> (Subject, Vec<u8>) {
     (Subject::new(host, root.unwrap(), directory, []), example)
 }
 
-/// A runbook with this many lines of all kinds.
+/// A runbook with this many different lines.
 fn long_runbook(lines: usize) -> String {
     let mut text = String::from("let shop = stack(\"shop\", #{ services: #{\n");
     let mut line = 1;

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes stand-ins for the official base images from Debian's packages: those that examples/spc/.env names below local/ and that
-# the engine doesn't have; with --again, also those that it has. Needs mmdebstrap, which `make machine` installs.
+# Builds replacements for official base images from Debian packages. Builds each image that examples/spc/.env names below local/ and
+# that the engine doesn't have; with --again also those that it has. Needs mmdebstrap, which `make machine` installs.
 #
-# This is not a runbook: a program that makes root file systems can do anything on this machine, and so could any script that may call it.
+# This is not a runbook: mmdebstrap runs as root, so a script that may call it could do anything on this machine.
 set -euo pipefail
 exec </dev/null
 
-# spc builds the images, on the engine that it would use for everything else.
+# spc builds the images, so they are on the engine that spc uses.
 SPC=$(realpath --canonicalize-missing "${SPC:-"$(dirname "${BASH_SOURCE[0]}")/../target/release/spc"}")
 readonly SPC
 cd "$(dirname "${BASH_SOURCE[0]}")/../examples/spc"
@@ -58,12 +58,12 @@ build() {
   ' --image "$1" --context "$2"
 }
 
-# This machine's settings for package downloads: proxies, checks, retries.
+# The machine's apt settings for downloads: proxies, verification, retries.
 apt_settings() {
   apt-config dump | awk '/^Acquire::(http|https|Check|Retries|Force)/ && /"/ && !/""/'
 }
 
-# The files with this machine's package sources, one per line. For another suite, copies that contain only that suite.
+# Prints the files with this machine's package sources, one per line. For another suite, prints copies that contain only that suite.
 sources() {
   local suite=$1 file copy
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
@@ -83,7 +83,7 @@ sources() {
   done
 }
 
-# The root file system of a minimal Debian, with this machine's package sources and certificate authorities.
+# Creates the root file system of a minimal Debian with this machine's package sources and certificate authorities.
 make_rootfs() {
   local suite=$1 files
   mkdir -p "$CACHE"
@@ -101,7 +101,7 @@ make_rootfs() {
     "$suite" "$ROOTFS" "${files[@]}" || die "making a Debian $suite failed; see above. \`make machine\` installs what this needs"
 }
 
-# Left by a run that was killed before it removed it.
+# Leftovers of a killed run.
 rm -f "$ROOTFS"
 trap 'rm -f "$ROOTFS"' EXIT
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures spc against docker compose 2.40.3, side by side in one run, on the reference stack. Needs an engine that answers
-# and the images that `make up` makes. It creates only objects of its own and removes them.
+# Compares spc with docker compose 2.40.3 on the reference stack, side by side in one run. Needs a running engine and the images of
+# `make up`. Removes all objects that it creates.
 #
 #   tools/bench.sh                   three services, db, redis and backend in development, as in scripts/stack.rhai,
 #                                    on the engine of DOCKER_HOST or of the default socket
@@ -27,7 +27,7 @@ readonly SUBNET=${BENCH_SUBNET:-172.30.244.0/24}
 read -r BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT \
   <<<"${BENCH_PORTS:-28000 25432 26379 25555 25173 28080 28443}"
 readonly BACKEND_PORT POSTGRES_PORT REDIS_PORT FLOWER_PORT FRONTEND_PORT HTTP_PORT HTTPS_PORT
-# The tag of this script's images, so that it doesn't remove those that others build meanwhile.
+# The tag of this script's images, so that it doesn't remove images that others build at the same time.
 readonly TAG=bench
 
 say() { printf 'bench: %s\n' "$*" >&2; }
@@ -109,7 +109,7 @@ image() {
   die "there is no image '$1'; \`make up\` makes what is missing"
 }
 
-# Keeps an image under the tag of this measurement.
+# Tags an image with the tag of this measurement.
 tag() {
   "$docker" tag "$1" "$2"
   tagged+=("$2")
@@ -123,10 +123,10 @@ trap 'exit 130' INT TERM
 
 # --- The project ----------------------------------------------------------------------------------
 
-# Long enough not to be part of a name: spc masks a secret in all its output.
+# The secrets are long, because spc masks them in its output. A short secret could be a part of a name.
 password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 
-# The lines that both tools read in every measurement, and additional lines.
+# Writes the .env that both tools read in every measurement, with additional lines.
 write_env() {
   cat >"$work/examples/spc/.env" <<ENV
 TAG=$TAG
@@ -145,7 +145,7 @@ $1
 ENV
 }
 
-# Another subnet in a file that names the stack's own.
+# Replaces the stack's subnet in a file.
 move_subnet() {
   sed -i "s|172\.20\.0\.0/16|$SUBNET|" "$1"
   grep -qF "$SUBNET" "$1" || die "$1 has no subnet 172.20.0.0/16 any more; change it here too"
@@ -237,7 +237,7 @@ figures=$PWD/target/bench/$variant.json
 printf '%s against %s, Docker Engine %s, %s\n' "$("$spc" --version)" "$("$bin/docker-compose" version)" \
   "$("$docker" version --format '{{.Server.Version}} (API {{.Server.APIVersion}})')" "$intervals"
 
-# A short environment, the same for all, without variables of the caller.
+# The same minimal environment for all tools, without the caller's variables.
 "${enter[@]}" env --ignore-environment PATH="$PATH" HOME="$work/home" PYTHONDONTWRITEBYTECODE=1 ${DOCKER_HOST:+DOCKER_HOST="$DOCKER_HOST"} \
   python3 "$PWD/tools/bench/${measure[0]}" --spc "$spc" --compose "$bin/docker-compose" --docker "$docker" --name "$NAME" --work "$work" \
   --directory "$work/examples/spc" "${measure[@]:1}" --rounds "$rounds" --figures "$figures"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the checks that cargo itself lacks: licences, bans and sources of the dependencies, and the shell scripts.
+# Runs the checks that cargo itself lacks: licences, bans and sources of dependencies, and shellcheck.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -7,7 +7,7 @@ readonly TOOLS=target/tools
 readonly CARGO_DENY=cargo-deny@0.20.2
 PATH=$PWD/$TOOLS/bin:$PATH
 
-# Built without optimisation and kept in target/: it takes a minute to build and a second to run.
+# A debug build in target/ is enough: it takes a minute to build and a second to run.
 cargo_deny() {
   cargo deny --version >/dev/null 2>&1 && return
   printf 'lint: building %s, once\n' "$CARGO_DENY"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prepares a Debian machine for the stack: a running Docker Engine, and the tools for base images. With
-# --tests also the programs that the tests and lints of `make test` run.
+# Prepares a Debian machine for the reference stack: starts Docker Engine and installs the tools for base images. With
+# --tests it also installs the programs that `make test` needs.
 # Safe to run again, also in parallel: it changes nothing that exists, and reports every change.
 set -euo pipefail
 exec </dev/null
@@ -35,8 +35,8 @@ readonly FOR_TESTS
 
 # --- Packages -------------------------------------------------------------------------------------
 
-# dpkg starts services when it installs them. dockerd is started below, and dockerd starts containerd. So prevent dpkg from it, with the
-# switch that Debian has for this, unless the administrator has already set it. If systemd runs, it starts the engine.
+# Without systemd, this script starts dockerd below, and dockerd starts containerd. So dpkg must not start them when it installs the
+# packages. Debian's policy-rc.d prevents this. An existing policy-rc.d stays unchanged.
 hold_services() {
   [[ -d /run/systemd/system || -e /usr/sbin/policy-rc.d ]] && return
   trap 'rm -f /usr/sbin/policy-rc.d' EXIT
@@ -50,7 +50,7 @@ release_services() {
   trap - EXIT
 }
 
-# A person who only runs the tests has not asked for services that are reachable from outside.
+# Masks the SSH service of openssh-server. The tests need only the program, and the service would be reachable from outside.
 keep_ssh_off() {
   [[ -d /run/systemd/system ]] || return 0
   say "packages: masking ssh.service; to have it, run: systemctl unmask ssh.service ssh.socket"
@@ -68,25 +68,25 @@ install_missing() {
   command -v iptables >/dev/null || packages+=(iptables)
   command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
   command -v curl >/dev/null || packages+=(curl)
-  # The tests make their images from it.
+  # The tests build their images with it.
   [[ -x /bin/busybox ]] || packages+=(busybox-static)
   [[ -s /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
   if $FOR_TESTS; then
-    # The tests start servers of their own, on loopback.
+    # The tests start SSH servers on loopback.
     command -v ssh >/dev/null || packages+=(openssh-client)
     [[ -x /usr/sbin/sshd ]] || packages+=(openssh-server)
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     # The tests open the page of the reference stack in a real browser.
     command -v chromium >/dev/null || packages+=(chromium)
     command -v chromedriver >/dev/null || packages+=(chromium-driver)
-    # Checks the certificates that spc makes.
+    # The tests verify certificates of spc with it.
     command -v openssl >/dev/null || packages+=(openssl)
-    # A registry with a login, on loopback.
+    # The tests start a private registry on loopback.
     command -v docker-registry >/dev/null || packages+=(docker-registry)
     command -v htpasswd >/dev/null || packages+=(apache2-utils)
     # In Debian, the module for virtual environments has its own package.
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
-    # The tests on an engine make their images from it. The `busybox` package installs another, dynamic one at the same path.
+    # The engine tests build their images from it. The package `busybox` installs a dynamically linked binary at the same path.
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' busybox-static 2>/dev/null) == installed ]] || packages+=(busybox-static)
   fi
   if ((${#packages[@]} == 0)); then
@@ -104,7 +104,7 @@ install_missing() {
 
 # --- Engine ---------------------------------------------------------------------------------------
 
-# Over the socket itself, because the `docker` in the PATH may be missing or another version.
+# Uses the socket directly, because `docker` may be missing in the PATH or have another version.
 engine_version() {
   local answer
   answer=$(curl --silent --fail --max-time 5 --unix-socket "$SOCKET" http://localhost/version) || return 1
@@ -120,8 +120,8 @@ is_live() {
   [[ -n $state && $state != Z ]]
 }
 
-# After a hard kill, dockerd and its containerd find their pid files, see a process with that number (a zombie, or a process that
-# got the number later) and refuse to start.
+# After SIGKILL, the pid files of dockerd and containerd remain. If a process with such a pid exists (a zombie or a new process),
+# dockerd and containerd refuse to start.
 remove_stale_files() {
   local file pid name
   for file in "${PID_FILES[@]}"; do
@@ -151,7 +151,7 @@ engine_failed() {
   exit 1
 }
 
-# In a session of its own and without this script's open files, so that it outlives this script and its caller.
+# A new session without inherited open files, so that dockerd survives the end of this script and its caller.
 run_dockerd() {
   local fd
   for fd in /proc/self/fd/*; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Provides docker compose 2.40.3 and a second Docker Engine, 28.5.2, beside the machine's own, for measurements and tests of spc.
+# Provides docker compose 2.40.3 and a second Docker Engine 28.5.2 for measurements and tests of spc.
 #
 #   tools/peers.sh fetch         unpack them once from Debian's packages; print the folder of their programs
 #   tools/peers.sh start         start the second engine (as root); print its DOCKER_HOST
@@ -8,7 +8,7 @@
 #   tools/peers.sh stop          stop it and remove everything that it created; the fetched packages stay
 #
 # PEERS_NAME (spc-peers) names the second engine, so that several can run; PEERS_FOLDER (target/tools/peers) is the folder for
-# packages. Safe to run again. It installs nothing, and does not touch the machine's own engine, apt and dpkg.
+# packages. Safe to run again. It installs nothing and does not touch the machine's engine, apt and dpkg.
 set -euo pipefail
 exec </dev/null
 
@@ -16,9 +16,9 @@ export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 umask 022
 
 readonly SUITE=sid
-# The package whose version is checked, and the version that measurements refer to.
+# The package to check, and the version that the measurements refer to.
 readonly WANTED=(docker-compose=2.40.3 docker.io=28.5.2)
-# The runc of this suite may need a newer libc than the machine has, so containers use the machine's own.
+# The suite's runc may need a newer libc than the machine has, so containers use the machine's runc.
 readonly PACKAGES=(docker-compose docker.io docker-cli containerd tini-static)
 readonly DEADLINE_SECONDS=60
 
@@ -27,7 +27,7 @@ readonly HERE
 readonly ENGINE=${PEERS_NAME:-spc-peers}
 readonly FOLDER=${PEERS_FOLDER:-$HERE/target/tools/peers}
 readonly BIN=$FOLDER/bin
-# Short paths, because they contain sockets.
+# Paths of sockets have a length limit, so these are short.
 readonly RUN=/run/$ENGINE
 readonly DATA=/var/lib/$ENGINE
 readonly NETWORK=/run/netns/$ENGINE
@@ -44,7 +44,7 @@ die() {
 
 # --- Packages -------------------------------------------------------------------------------------
 
-# The machine's own package sources with the suite changed, in `parts/`, in their original format.
+# Writes the machine's package sources with another suite to `parts/`, in their original format.
 write_sources() {
   local parts=$1 codename=$2 file
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
@@ -111,7 +111,7 @@ fetch() {
   touch "$FOLDER/fetched"
 }
 
-# One folder for the PATH, wherever a package installs a program.
+# Collects the programs of all packages in one folder for the PATH.
 link_programs() {
   local program path
   for program in docker docker-compose dockerd docker-proxy containerd containerd-shim-runc-v2 tini-static; do
@@ -126,7 +126,7 @@ link_programs() {
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null --unix-socket "$RUN/docker.sock" http://localhost/_ping; }
 
-# The process in `$RUN/$1.pid`, if it is still the `$2` that this script started: process ids are reused.
+# Prints the pid in `$RUN/$1.pid` if that process is still the `$2` that this script started. Process ids are reused.
 recorded() {
   local pid
   pid=$(cat "$RUN/$1.pid" 2>/dev/null) && [[ $pid =~ ^[0-9]+$ && $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]] || return 1
@@ -146,7 +146,7 @@ wait_for() {
   done
 }
 
-# In a session of its own, without this script's open files, in the second engine's network. `ip netns exec` would hide the cgroup mounts.
+# Runs a command in a new session without inherited open files, in the second engine's network. `ip netns exec` would hide the cgroup mounts.
 launch() {
   local program=$1
   shift
@@ -170,12 +170,12 @@ start() {
     mkdir -p "$RUN" "$DATA"
     ip netns add "$ENGINE"
     nsenter "--net=$NETWORK" ip link set lo up
-    # Its own containerd: otherwise dockerd would use one at the usual path, with the containers of that one.
+    # A separate containerd: otherwise dockerd would use the machine's containerd and its containers.
     printf 'version = 2\nroot = "%s"\nstate = "%s"\n[grpc]\n  address = "%s"\n' \
       "$DATA/containerd" "$RUN/containerd" "$RUN/containerd.sock" >"$RUN/containerd.toml"
     launch containerd --config "$RUN/containerd.toml" --log-level warn
     wait_for 'containerd answered' test -S "$RUN/containerd.sock"
-    # Its own settings file, so that it doesn't read the machine's /etc/docker.
+    # A separate settings file, so that dockerd doesn't read the machine's /etc/docker.
     printf '{}\n' >"$RUN/daemon.json"
     launch dockerd --config-file "$RUN/daemon.json" --host "$HOST" --containerd "$RUN/containerd.sock" \
       --data-root "$DATA/docker" --exec-root "$RUN/docker" --pidfile "$RUN/docker.pid" --cgroup-parent "/$ENGINE" \
@@ -199,7 +199,7 @@ load() {
 
 ended() { ! recorded "$@" >/dev/null; }
 
-# TERM, and KILL if the process does not end within the deadline.
+# Sends SIGTERM, and SIGKILL if the process does not end within the deadline.
 end_process() {
   local file=$1 program=$2 pid end=$((SECONDS + 20))
   pid=$(recorded "$file" "$program") || return 0
@@ -213,7 +213,7 @@ end_process() {
   done
 }
 
-# The processes that keep a container running without its containerd. None are left if its containers were removed.
+# Kills the containerd shims, which survive containerd. There are none if all containers were removed.
 end_shims() {
   local pid
   for pid in $(pgrep -x containerd-shim || true); do
@@ -224,7 +224,7 @@ end_shims() {
 
 remove_mounts() {
   local mount
-  # The last one first, because it may be inside another one.
+  # In reverse order, because a mount may be inside an earlier one.
   while read -r mount; do
     umount -l "$mount" || true
   done < <(awk -v run="$RUN/" -v data="$DATA/" 'index($5, run) == 1 || index($5, data) == 1 { print $5 }' /proc/self/mountinfo | tac)

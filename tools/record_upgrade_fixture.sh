@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Records the stacks that a version of spc brings up, for the tests that a later version does not change them (tests/upgrade): the engine's
-# answers for the reference stack, in development and in production, and for tools/upgrade/features, with the descriptions and
-# records that go with them.
+# Records stacks that a version of spc has brought up. With the recording, tests/upgrade checks that later versions don't change them.
+# It contains the engine's responses, the descriptions and spc's records, for the reference stack in development and in production and
+# for tools/upgrade/features.
 #
 #   tools/record_upgrade_fixture.sh SPC [CHECKOUT] [FOLDER]
 #
@@ -21,7 +21,7 @@ readonly SPC VERSION CHECKOUT OUT ROOT=/srv/spc-upgrade IMAGE=local/upgrade-feat
 say() { printf 'record: %s\n' "$*" >&2; }
 engine() { curl --silent --show-error --fail --unix-socket /var/run/docker.sock "http://localhost$1"; }
 
-# All lists that a run reads, and the inspects of containers and images that a plan reads.
+# Records all lists that a run requests, and the inspections of containers and images that a plan requests.
 record() { # NAME PROJECT
   local name=$1 project=$2 list containers images
   list=$(engine "/containers/json?all=true&filters=%7B%22label%22%3A%5B%22com.docker.compose.project=$project%22%5D%7D")
@@ -42,7 +42,7 @@ record() { # NAME PROJECT
     >"$OUT/$name.json"
 }
 
-# The records that a run reads, without the journals of earlier runs.
+# Copies the records that a run reads, without the journals of earlier runs.
 keep_records() { # NAME PROJECT DIRECTORY
   mkdir -p "$OUT/$1-records/$2"
   cp "$3/.spc/$2/state.json" "$OUT/$1-records/$2/"
@@ -70,7 +70,7 @@ cp -r tools/upgrade/features $ROOT/
 say "the reference stack, development"
 cd $ROOT/reference
 "$SPC" --quiet run scripts/prepare.rhai
-# No real secrets are recorded.
+# Test values, so that the recording contains no real secrets.
 sed -i -E 's/^(POSTGRES_PASSWORD|SECRET_KEY|DJANGO_SUPERUSER_PASSWORD)=.*/\1=\1-of-the-fixture/' examples/spc/.env
 "$SPC" --quiet run scripts/base_images.rhai
 "$SPC" --quiet run scripts/up.rhai --build

@@ -1,5 +1,5 @@
-//! Readers of foreign bytes, on a bounded number of inputs: their seeds, changed in all the ways
-//! that break readers. The same targets run without an end under libFuzzer: see `fuzz/README.md`.
+//! Runs each parser of untrusted input on a limited number of mutated seeds. The same targets run
+//! without a limit under libFuzzer: see `fuzz/README.md`.
 
 mod targets;
 
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use targets::TARGETS;
 
-/// Inputs for each target.
+/// The number of inputs for each target.
 const INPUTS: usize = 500;
 
-/// What readers stumble over, put into seeds.
+/// Pieces that often break parsers. Mutations insert them into seeds.
 const PIECES: [&[u8]; 24] = [
     b"\0",
     b"\xff\xfe",
@@ -39,11 +39,11 @@ const PIECES: [&[u8]; 24] = [
     b"99999999999999999999",
 ];
 
-/// Numbers that are the same in each run.
+/// A random number generator with the same sequence in each run.
 struct Numbers(u64);
 
 impl Numbers {
-    /// A number below `end`, which is not 0.
+    /// A number below `end`. `end` must not be 0.
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -52,8 +52,8 @@ impl Numbers {
     }
 }
 
-/// One to four changes: a byte, a piece put in, a part taken out, doubled or exchanged with another
-/// seed's.
+/// Applies one to four mutations to a seed: changes a byte, inserts a piece, or removes, repeats or
+/// exchanges a part.
 fn mutated(seeds: &[Vec<u8>], numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = seeds[numbers.below(seeds.len())].clone();
     for _ in 0..=numbers.below(4) {

@@ -1,8 +1,8 @@
 //! The targets of the fuzz tests, and the properties that hold for any input: no panic, and
 //! positions inside the text.
 //!
-//! One function for each reader. The harness beside this file runs them on mutated seeds; `fuzz/`
-//! runs them under libFuzzer.
+//! There is one function for each parser. `mod.rs` runs them on mutated seeds, and `fuzz/` runs
+//! them under libFuzzer.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,16 +38,17 @@ fn variable(name: &str) -> Option<String> {
     }
 }
 
-/// A line and a column, both from 1, denote a character, or the end of a line of the text.
+/// Asserts that a line and a column, both from 1, are the position of a character or of a line's
+/// end.
 fn assert_inside(text: &str, line: usize, column: usize) {
     assert!(line >= 1 && column >= 1, "{line}:{column} is no place");
-    // A text with a line end at its end has one more line, which is empty.
+    // If a text ends with a newline, it has another empty line.
     let of_line =
         text.split('\n').nth(line - 1).unwrap_or_else(|| panic!("there is no line {line}"));
     assert!(column <= of_line.chars().count() + 1, "there is no column {column} in line {line}");
 }
 
-/// Variables in a text.
+/// Interpolation of variables in a text.
 pub fn interpolation(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match interpolate::interpolate(&text, &variable) {
@@ -63,7 +64,7 @@ pub fn interpolation(bytes: &[u8]) {
     }
 }
 
-/// A file of variables. Also: any text that is written as a value reads back the same.
+/// An env file. Any text that is written as a value must read back unchanged.
 pub fn dotenv_file(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Err(error) = dotenv::parse(bytes, &variable) {
@@ -83,7 +84,7 @@ pub fn dotenv_file(bytes: &[u8]) {
     }
 }
 
-/// A compose file, up to the description of the stack.
+/// A compose file and the stack that it describes.
 pub fn compose_file(bytes: &[u8]) {
     let source = std::sync::Arc::new(file::source("compose.yml", bytes));
     let text = source.text.clone();
@@ -118,7 +119,7 @@ pub fn compose_file(bytes: &[u8]) {
     }
 }
 
-/// The files of a build context that are sent.
+/// The files of a build context that `.dockerignore` does not exclude.
 pub fn dockerignore(bytes: &[u8]) {
     let Ok(patterns) = Dockerignore::parse(".dockerignore", bytes) else { return };
     let mut folder = IgnoreDecision::default();
@@ -130,7 +131,7 @@ pub fn dockerignore(bytes: &[u8]) {
     }
 }
 
-/// The downloads of a build, and its labels, images and frontends.
+/// A Dockerfile: its downloads, labels, images and frontends.
 pub fn dockerfile_text(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split('\n').count();
@@ -149,7 +150,7 @@ pub fn dockerfile_text(bytes: &[u8]) {
     dockerfile::has_own_frontend(&text);
 }
 
-/// The reports of a builder, one JSON object per line, and the message of its failure.
+/// The builder's output, one JSON object per line, and its failure message.
 pub fn build_progress_reports(bytes: &[u8]) {
     let mut progress = Progress::default();
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -161,7 +162,7 @@ pub fn build_progress_reports(bytes: &[u8]) {
     progress.failure(&String::from_utf8_lossy(bytes));
 }
 
-/// The labels of a container and of its image, both untrusted: `key=value` lines.
+/// The labels of a container and of its image as `key=value` lines. Both are untrusted.
 pub fn labels(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let labels: ownership::Labels = text

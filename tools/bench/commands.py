@@ -1,4 +1,4 @@
-"""What every measurement does: run a command to its end, and look at what a project left."""
+"""Shared by all measurements: runs a command to its end, and checks that a project left nothing behind."""
 
 import argparse
 import subprocess
@@ -15,7 +15,7 @@ class Commands:
         self.log = open(options.work / "commands.log", "ab", buffering=0)
 
     def run(self, command, output=None):
-        """Runs to the end; seconds, and bytes of peak memory. Its output goes to the log, or standard output to a file.
+        """Runs a command to its end. Returns seconds and bytes of peak memory. Output goes to the log, or standard output to a file.
 
         GNU time asks the kernel for the peak: started from here directly, the process would inherit Python's own.
         """
@@ -44,7 +44,7 @@ class Commands:
 
 
 def arguments(doc):
-    """What tools/bench.sh passes on to each measurement."""
+    """The options that tools/bench.sh passes to each measurement."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     for name in ("spc", "compose", "docker", "name"):
         parser.add_argument(f"--{name}", required=True)

@@ -1,16 +1,16 @@
-"""Whether spc and docker compose made the same containers: what is measured must be the same work."""
+"""Checks that spc and docker compose create the same containers, so that the measurements compare the same work."""
 
 import json
 import re
 import subprocess
 
-# What an author can say of a container, as `docker inspect` has it.
+# The settings of a container that a description can set, as `docker inspect` names them.
 CONFIG = ["Image", "Cmd", "Entrypoint", "User", "WorkingDir", "Healthcheck", "StopSignal", "StopTimeout", "ExposedPorts", "Tty", "OpenStdin"]
 HOST = ["PortBindings", "LogConfig", "Init", "ReadonlyRootfs", "Privileged", "CapAdd", "CapDrop", "ShmSize", "Memory", "NanoCpus"]
 
 
 def containers(docker, project):
-    """The project's containers by service, each as a map of what can be compared."""
+    """The project's containers by service, each as a map of comparable settings."""
     ids = subprocess.check_output([*docker, "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={project}"], text=True).split()
     if not ids:
         return {}
@@ -31,13 +31,13 @@ def described(container, project):
 
 
 def named(mount):
-    """What is mounted; an anonymous volume is called another way each time."""
+    """The source of a mount. Anonymous volumes have random names, so they all count as "anonymous"."""
     name = mount.get("Name") or mount["Source"]
     return "anonymous" if re.fullmatch("[0-9a-f]{64}", name) else name
 
 
 def differences(one, other):
-    """A line per difference; states are left out, as spc is ready while the engine still says `starting`."""
+    """One line per difference. Ignores states, because spc may be ready while the engine still reports `starting`."""
     lines = []
     for service in sorted(one.keys() | other.keys()):
         a, b = one.get(service), other.get(service)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws what decided when a run of spc ended, from its own events.
+"""Draws the critical path of a run of spc from its events.
 
     spc run scripts/up.rhai --json >events.jsonl && tools/bench/critical_path.py events.jsonl
 
@@ -17,7 +17,7 @@ from pathlib import Path
 PROCESS, ENGINE, BETWEEN = "process start", "engine", "between"
 BARS = {PROCESS: "#", ENGINE: "=", BETWEEN: "-"}
 COLUMNS = 60
-# Times of events are in milliseconds: so much later than it is, one may seem.
+# The rounding error of event times, which are in milliseconds.
 CLOCK_SECONDS = 0.002
 
 
@@ -29,7 +29,7 @@ class Step:
     object: str
     start: float
     done: float = 0.0
-    # Numbers of the steps it was ever said to wait for.
+    # The numbers of the steps that it has waited for.
     after: set = field(default_factory=set)
 
     @property
@@ -47,7 +47,7 @@ class Step:
 @dataclass
 class Run:
     steps: dict
-    # Seconds: the plan is there, the last step is done, the last event.
+    # Times in seconds: the plan is ready, the last step is done, the last event.
     planned: float
     ended: float
     last: float
@@ -58,12 +58,12 @@ def words(action):
 
 
 def named(thing):
-    """`container shop-web-1.new to shop-web-1`."""
+    """The text of an object, such as `container shop-web-1.new to shop-web-1`."""
     return " ".join(filter(None, [thing["kind"], thing["name"], thing.get("relation")]))
 
 
 def events(path, lines):
-    """Each event with its seconds since the first."""
+    """Each event with the seconds since the first event."""
     origin = None
     for number, line in enumerate(lines, 1):
         try:
@@ -76,7 +76,7 @@ def events(path, lines):
 
 
 def read(path, wall=None):
-    """The steps of the first verb that did something. With what the whole process took, times are since its start."""
+    """The steps of the first verb that changed something. If the duration of the process is given, times count from its start."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError as error:
@@ -109,7 +109,7 @@ def read(path, wall=None):
 
 
 def chain(run):
-    """The steps that decided the end, the first one first."""
+    """The steps on the critical path, in order."""
     path = [max(run.steps.values(), key=lambda step: step.done)]
     while True:
         before = released_by(run, path[0])
@@ -119,7 +119,7 @@ def chain(run):
 
 
 def released_by(run, step):
-    """Of the steps it waited for, the one that was done last: others' that were told, or an earlier one of its own service."""
+    """The last step to finish among those that this step waited for: reported ones and earlier ones of its own service."""
 
     def waited_for(other):
         return other.number in step.after or (other.service == step.service and other.number < step.number)
@@ -129,7 +129,7 @@ def released_by(run, step):
 
 
 def parts(run):
-    """The whole run as (kind, text, start, end), without a hole."""
+    """The whole run as (kind, text, start, end), without gaps."""
     path, at = chain(run), run.planned
     found = [(BETWEEN, "spc: start, read, look and plan", 0.0, run.planned)]
     for step in path:
@@ -142,7 +142,7 @@ def parts(run):
 
 
 def drawn(path, wall=None):
-    """Lines: the chain, what its parts come to, and all services beside it."""
+    """The lines to print: the critical path, the sums of its parts, and all services."""
     run = read(path, wall)
     found = parts(run)
     width = max(len(text) for _, text, _, _ in found) + len(found)
@@ -158,7 +158,7 @@ def drawn(path, wall=None):
 
 
 def beside(run):
-    """A line for each service, those that were ready last first; `*` where the chain goes through."""
+    """One line per service, the last to become ready first. `*` marks services on the critical path."""
     decided = {step.service for step in chain(run) if step.kind == PROCESS}
     services = {}
     for step in run.steps.values():

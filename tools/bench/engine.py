@@ -1,4 +1,4 @@
-"""The Docker Engine API on a local socket: a call is a connection of its own, so that threads may call."""
+"""The Docker Engine API on a local socket. Each call uses a new connection, so threads can call at the same time."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ class Engine:
             raise SystemExit(f"bench: DOCKER_HOST is \"{os.environ['DOCKER_HOST']}\"; by hand needs an engine on this machine, a unix:// one")
 
     def call(self, method, path, body=None, archive=None):
-        """What the engine answers: JSON as data, a tar file as bytes. Ends the measurement if it refuses."""
+        """Returns the engine's response: JSON as data, a tar file as bytes. Ends the measurement on an error."""
         content = archive if archive is not None else (json.dumps(body).encode() if body is not None else None)
         headers = {"Content-Type": "application/x-tar" if archive is not None else "application/json"} if content is not None else {}
         connection = Connection(self.path)

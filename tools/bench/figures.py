@@ -1,12 +1,12 @@
-"""Measured values: who had which, and what they come to."""
+"""Measured values by tool, and their statistics."""
 
 import json
 import statistics
 from dataclasses import dataclass, field
 
-# Against whom the others are compared.
+# The tool that the others are compared with.
 FIRST = "spc"
-# Text to the left, numbers to the right.
+# The alignment of the columns.
 ALIGN = (str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.rjust, str.ljust)
 
 
@@ -20,7 +20,7 @@ class Figure:
         return statistics.median(self.values[side])
 
     def ratio(self, side):
-        """Of the medians, with the least and the most of a single pair."""
+        """The ratio of the medians, with the minimum and maximum ratio of a pair."""
         ours, theirs = self.values.get(FIRST), self.values[side]
         if side == FIRST or not ours or 0 in ours:
             return ""
@@ -44,14 +44,14 @@ class Figures:
         return name in self.figures
 
     def add(self, name, unit, side, value):
-        """`value` is in seconds or bytes, whatever the unit it is shown in."""
+        """Adds a value, in seconds or bytes. `unit` is the unit of the output."""
         self.figures.setdefault(name, Figure(name, unit)).values.setdefault(side, []).append(value)
 
     def last(self, name, side):
         return self.figures[name].values[side][-1]
 
     def print(self):
-        """A line for each figure of each side."""
+        """One line for each figure of each tool."""
         rows = [["figure", "of", "min", "median", "max", "n", f"ratio to {FIRST}'s median (of a pair)"]]
         for figure in self.figures.values():
             for index, side in enumerate(filter(figure.values.get, self.sides)):

@@ -1,4 +1,4 @@
-"""The same containers, started by hand in the best order: the same work without a tool.
+"""Starts the same containers with direct API calls in the best order, as the lower bound for any tool.
 
 What to create is taken beforehand from the containers that spc made. Then: a thread for each container, all calls to the
 engine as soon as they can be made, and a look every 20 ms whether a container is ready. Which order is best is not clear
@@ -18,7 +18,7 @@ from ready import TESTS, passes
 PAUSE_SECONDS = 0.02
 LIMIT_SECONDS = 120
 SECRETS = "/run/secrets"
-# What the engine gives a container by itself.
+# Settings that the engine assigns itself.
 OF_THE_ENGINE = ("Hostname", "Domainname", "MacAddress")
 
 
@@ -29,17 +29,17 @@ class Container:
     body: dict
     # Service → condition.
     depends: dict
-    # A tar file with the secrets, if it gets any.
+    # A tar file with the secrets, if it has any.
     secrets: bytes
     created: threading.Event = field(default_factory=threading.Event)
     started: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
-    # Seconds since the beginning: start called, start returned, ready.
+    # Seconds since the start: start called, start returned, ready.
     times: dict = field(default_factory=dict)
 
 
 class Recipe:
-    """What a project consists of, renamed to another: networks, volumes, containers."""
+    """The networks, volumes and containers of a project, renamed to another project."""
 
     def __init__(self, project, other):
         self.engine = Engine()
@@ -90,7 +90,7 @@ class Start:
         self.begun = 0.0
 
     def up(self):
-        """Seconds until all are ready."""
+        """Starts everything. Returns the seconds until all containers are ready."""
         self.begun = time.perf_counter()
         with ThreadPoolExecutor(len(self.containers)) as pool:
             made = [pool.submit(self.engine.call, "POST", "/networks/create", network) for network in self.recipe.networks]
@@ -122,7 +122,7 @@ class Start:
         return [container for container in self.containers.values() if not container.depends]
 
     def leaders(self, container):
-        """Those that may start at the same time as this one, but that others wait for."""
+        """The containers that may start at the same time as this one, but that others wait for."""
         waited_for = {service for other in self.containers.values() for service in other.depends}
         if not self.chain_first or not container.depends or container.service in waited_for:
             return []
@@ -157,14 +157,14 @@ class Start:
         container.ready.set()
 
     def timeline(self):
-        """A line for each container, by when it was started."""
+        """One line per container, sorted by start time."""
         order = sorted(self.containers.values(), key=lambda container: container.times["start"])
         moments = (("start", "start called"), ("started", "returned"), ("ready", "ready"))
         return [f"  {it.service:14} " + ", ".join(f"{said} {it.times[key]:6.2f} s" for key, said in moments) for it in order]
 
 
 def remove(engine, recipe):
-    """What a start made. Not measured: `down` by hand would stop nothing gracefully."""
+    """Removes everything that a start created. Not measured, because it stops no container gracefully."""
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(engine.call, "DELETE", f"/containers/{part['name']}?force=1&v=1") for part in recipe.containers]:
             done.result()

@@ -1,6 +1,6 @@
-"""The health checks of the reference stack in production, asked from the host, without a process started for it.
+"""The health checks of the reference stack in production, run from the host without starting processes.
 
-Each is what the container's own check asks; truth.py runs those themselves once `up` has ended.
+Each one is equivalent to the container's health check. After `up`, truth.py runs the real health checks.
 """
 
 import http.client
@@ -10,13 +10,13 @@ import struct
 import time
 
 SECONDS = 2
-# Of a server that takes no connections yet.
+# PostgreSQL's error code while the server accepts no connections yet.
 CANNOT_CONNECT_NOW = b"57P03"
 ALIVE_SECONDS = 15
 
 
 def database(address, _pid):
-    """As pg_isready: any answer to a startup packet, but for "not yet"."""
+    """Like pg_isready: any response to a startup packet except CANNOT_CONNECT_NOW."""
     with socket.create_connection((address, 5432), SECONDS) as connection:
         parameters = b"user\0postgres\0database\0spc_db\0\0"
         connection.sendall(struct.pack("!II", 8 + len(parameters), 196608) + parameters)
@@ -31,7 +31,7 @@ def cache(address, _pid):
 
 
 def page(port, path):
-    """As `curl -f`: an answer below 400."""
+    """Like `curl -f`: a response with a status below 400."""
 
     def test(address, _pid):
         connection = http.client.HTTPConnection(address, port, timeout=SECONDS)

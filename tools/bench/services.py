@@ -34,7 +34,7 @@ class Bench:
         }
 
     def short(self, what, side):
-        """Seconds of a command so short that starting GNU time would be seen."""
+        """The seconds of a command that is too short for GNU time, because the start of GNU time would count."""
         command = self.commands[what][side]
         started = time.perf_counter()
         child = os.posix_spawn(command[0], command, os.environ, file_actions=[
@@ -48,7 +48,7 @@ class Bench:
         return seconds
 
     def check_ready(self, side):
-        """The moment `up` ends the health API must answer, or `up` was not true."""
+        """Checks that the health API answers as soon as `up` has ended."""
         url = f"http://127.0.0.1:{self.options.port}/api/health/"
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:

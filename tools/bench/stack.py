@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole reference stack in production: spc, docker compose and the same starts by hand, in turn.
+"""The whole reference stack in production: spc, docker compose and direct API calls, in turn.
 
 Called by tools/bench.sh, which makes the project folder, and the network this runs in.
 """
@@ -15,17 +15,17 @@ from figures import Figures
 from hand import Recipe, Start, remove
 from truth import REQUESTS, untrue
 
-# By hand in two orders: whether those that others wait for go first.
+# Direct API calls in two orders. The value says whether containers that others wait for start first.
 HAND = {"by hand, chain first": True, "by hand, all at once": False}
 COLD, AGAIN, DOWN = "up, cold", "up, nothing to do", "down -v"
-# What the figures are to be.
+# The targets.
 TIMES_FASTER = 8
 OVER_HAND_PART, OVER_HAND_SECONDS = 0.10, 0.3
 AGAIN_SECONDS = 0.1
 
 
 class Void(Exception):
-    """A round in which somebody's `up` was not true: none of its figures count."""
+    """A round in which an `up` ended before everything was ready. None of its figures count."""
 
 
 class Bench:
@@ -41,12 +41,12 @@ class Bench:
         self.up = {"spc": [*spc, "scripts/stack_up.rhai", "--json"], "compose": [*compose, "up", "--detach", "--wait"]}
         self.down = {"spc": [*spc, "scripts/stack_down.rhai", "--yes"], "compose": [*compose, "down", "--volumes"]}
         self.recipe = None
-        # By side and round: spc's events with the run's seconds, what was started when by hand.
+        # By tool and round: spc's events with the seconds of the run, or the start times of the direct API calls.
         self.told = {side: [] for side in self.sides}
         self.void = []
 
     def warm_up(self):
-        """Not counted: files get into memory, and what is to be started by hand becomes known."""
+        """A round that does not count. It fills the file cache and records what the direct API calls have to create."""
         self.commands.run(self.up["spc"])
         self.recipe = Recipe(self.project["spc"], f"{self.options.name}-hand")
         self.commands.run(self.down["spc"])
@@ -146,7 +146,7 @@ def verdict(holds, text):
 
 
 def middle(values):
-    """Where the value next to the median is."""
+    """The index of the value closest to the median."""
     median = statistics.median(values)
     return min(range(len(values)), key=lambda index: abs(values[index] - median))
 
@@ -163,7 +163,7 @@ def main():
     except KeyboardInterrupt:
         print("bench: interrupted; what was measured until then:", file=sys.stderr)
     finally:
-        # Also when a round could not be ended: the rounds before it count.
+        # Also after a failed round, because the rounds before it count.
         print(f"load average (1 min): {before:.1f} before, {os.getloadavg()[0]:.1f} after, {os.cpu_count()} processors")
         bench.report()
         bench.figures.write(bench.options.figures)

@@ -1,4 +1,4 @@
-"""Whether what `up` said is so: asked the moment it ended."""
+"""Checks, right after `up` has ended, that everything is really ready."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ SECONDS = 15
 
 
 def untrue(docker, project, port):
-    """What does not hold, in words: the health API through nginx, the database, and each container's own health check."""
+    """The failed checks as text: the health API through nginx, the database, and each container's health check."""
     return [*health(port), *database(docker, project), *checks(docker, project)]
 
 
