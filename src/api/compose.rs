@@ -48,13 +48,12 @@ fn described(context: &Arc<Context>, path: &str, options: Map) -> Result<Stack, 
         .map_err(Faults::into_failure)
 }
 
-/// The part of a description that has to be correct.
+/// How much of a description is validated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ValidationDepth {
-    /// The description as written. What is missing on the machine is reported only when something
-    /// is created.
+    /// Only the description. Missing files are reported when something is created.
     Written,
-    /// Also the files and folders that its active services need.
+    /// The description, and the files and folders that its active services need.
     Startable,
 }
 
@@ -120,8 +119,8 @@ pub fn check(context: &Arc<Context>, path: &str) -> Option<ComposeFileCheck> {
     Some(ComposeFileCheck { source, notes, faults })
 }
 
-/// The name of the current project if no runbook describes it: a given name, the compose file's
-/// own, or that of the project directory.
+/// The name of the current project if no runbook describes it: a configured name, the name in the
+/// compose file, or the name of the project directory.
 pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
     let of_file = || {
         let [path] = &default_files(context)[..] else { return None };
@@ -139,7 +138,7 @@ pub fn project_at_hand(context: &Context) -> Result<String, Failure> {
     }
 }
 
-/// Reads a compose file, and returns the folder that contains it. Notes are reported.
+/// Reads a compose file and reports its notes. Returns the file and its folder.
 fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure> {
     let checked = paths::to_read(context, path)?;
     let content = context.host.read_source(&checked).map_err(|error| match error.kind {
@@ -160,7 +159,7 @@ fn read(context: &Context, path: &str) -> Result<(ComposeFile, PathBuf), Failure
     Ok((file, folder.to_path_buf()))
 }
 
-/// The project's name from the folder of the file.
+/// The project name that is derived from the file's folder.
 fn of_folder(folder: &Path) -> Result<String, Failure> {
     let folder =
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -1,9 +1,10 @@
-//! Functions of Rhai that make a value larger, with a check of the size before the value is made.
+//! Functions of Rhai that make a value larger, with a check of the size before the value grows.
 //!
-//! Rhai checks a value only after it was made, when it may already be larger than the machine's
-//! memory. It also counts a whole list at every call with this list, so a loop over `list.push(x)`
-//! takes quadratic time. So Rhai's limits are off. This module measures texts, blobs and maps by
-//! their length, and counts a list when its capacity runs out, which is when it is copied anyway.
+//! Rhai itself checks a value only afterwards, when it may already be larger than the machine's
+//! memory. It also counts a whole list in every call with this list, so a loop over `list.push(x)`
+//! takes quadratic time. Therefore Rhai's limits are off. This module measures texts, blobs and maps
+//! by their length. It counts a list only when the list's capacity is used up, because then Rust
+//! copies it anyway.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -22,9 +23,8 @@ use crate::value::size::{self, ELEMENTS, SizeBudget};
 const TEXT_IN_LIST: usize = 64;
 
 rhai::def_package! {
-    /// The functions of this file. The base marks them as Rhai's own, which a script may redefine
-    /// for itself. There is no other way to mark them, and the few functions of the base exist
-    /// anyway.
+    /// The functions of this file. The base package marks them as Rhai's own, so that a script may
+    /// redefine them. There is no other way to mark them.
     GrowthPackage(module): BitFieldPackage {
         rhai::combine_with_exported_module!(module, "texts", texts);
         rhai::combine_with_exported_module!(module, "pieces", pieces);
@@ -71,7 +71,7 @@ fn add(call: &NativeCallContext, text: &mut ImmutableString, more: &str) -> Raw<
     Ok(())
 }
 
-/// Counts a list with everything in it, if it has no capacity left for `more`.
+/// Counts a list with its content if it has no capacity left for `more`.
 fn may_grow(list: &Array, more: usize) -> Raw<()> {
     if list.len() + more > list.capacity() {
         let mut room = SizeBudget::new();
@@ -125,11 +125,11 @@ fn mix_in(map: &mut Map, more: Map) -> Raw<()> {
     Ok(())
 }
 
-/// For each of this many bytes of a counted value, one more call of `take` is not counted, up to
-/// [`MOST_UNCOUNTED`] at most.
+/// After a counted value of this size, one more call of `take` is not counted. Larger values allow
+/// more calls, up to [`MOST_UNCOUNTED`].
 const COUNTED: usize = 64 << 10;
 
-/// Few enough that the additional nesting in between is safe for the stack.
+/// The limit of uncounted calls. The nesting that they can add is safe for the stack.
 const MOST_UNCOUNTED: usize = 64;
 
 thread_local! {
@@ -137,8 +137,8 @@ thread_local! {
     static UNCOUNTED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts a value that is moved. For a large value not at every call, because a loop that moves it
-/// to and fro would take quadratic time.
+/// Counts a value that is moved. Does not count a large value at every call, because a loop that
+/// moves it back and forth would take quadratic time.
 fn may_move(value: &Dynamic) -> Raw<()> {
     if !value.is_array() && !value.is_map() {
         return Ok(());
@@ -511,7 +511,7 @@ mod collections {
         Ok(())
     }
 
-    /// Moves a value out of its variable. By this alone a value could become deeper and deeper
+    /// Moves a value out of its variable. A script can nest values deeper and deeper this way
     /// without a copy.
     #[rhai_fn(return_raw)]
     pub fn take(value: &mut Dynamic) -> Raw<Dynamic> {

@@ -21,10 +21,10 @@ pub fn register(engine: &mut Engine) {
 /// The default time limit for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The most redirects of a request.
+/// The maximum number of redirects.
 const MOST_REDIRECTS: usize = 10;
 
-/// The content of a request beside method and address, with revealed secrets.
+/// The headers and body of a request, with revealed secrets.
 pub(super) struct Content {
     headers: Vec<(String, String)>,
     body: Option<Bytes>,
@@ -55,7 +55,7 @@ impl Content {
     }
 }
 
-/// A text as it is; any other value as JSON, with the matching content type.
+/// The body of a request: a text unchanged, any other value as JSON with the content type of JSON.
 fn body_of(
     context: &Context,
     body: &Dynamic,
@@ -126,7 +126,7 @@ async fn send(
     )))
 }
 
-/// The failure if nobody answers a request. In a test nobody answers unless the test says so.
+/// The failure if no server answers. In a test no server answers unless the test defines it.
 fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure {
     let is_unreachable = error.kind == HostErrorKind::Unreachable;
     let failure = Failure::from(error);
@@ -137,7 +137,8 @@ fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure 
     }
 }
 
-/// Whether an engine sent the answer, by its own words: an engine that spc could not know about.
+/// Whether the response comes from a Docker Engine, according to its headers. spc may not know the
+/// engine's address.
 fn is_engines(response: &HttpResponse) -> bool {
     let value = |wanted: &str| {
         response.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
@@ -214,8 +215,7 @@ fn request(
     })
 }
 
-/// The parts of a written address before and after the `@` in front of its path: the user, and the
-/// server.
+/// Splits the authority of a URL at the `@`: the user and the server.
 fn authority(url: &str) -> (&str, &str) {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len())];

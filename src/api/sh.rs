@@ -29,7 +29,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(shared_module!(functions));
 }
 
-/// More output than this is not returned to the script.
+/// The most output that is returned to the script.
 const MOST_OUTPUT: usize = 16 << 20;
 
 /// The options of a command.
@@ -42,7 +42,7 @@ pub(super) struct Request {
     stdout: Option<File>,
     timeout: Option<Duration>,
     check: bool,
-    /// Show none of its output.
+    /// Whether to hide its output.
     quiet: bool,
     assumed: Option<ExecResult>,
 }
@@ -96,7 +96,7 @@ fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes,
     }
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
     code: i64,
@@ -149,7 +149,7 @@ fn report(context: &Context, from: &str, lines: impl IntoIterator<Item = String>
     }
 }
 
-/// Runs the command to its end, and reports its output as it arrives.
+/// Runs the command to its end. Reports its output as it arrives.
 async fn run(
     context: &Context,
     command: &CheckedCommand,
@@ -212,7 +212,8 @@ async fn run(
         }
     }
     if request.check && answer.code != 0 {
-        // Read the code here, so that a plan names this line as the one that depends on the answer.
+        // A plan names the line that reads the exit code as the one that depends on the command. So
+        // read it here.
         let _ = context
             .answered(Record::new("sh result", [("code".into(), answer.code.into())]))
             .get("code")?;
@@ -242,7 +243,8 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
     }
 }
 
-/// `is_elsewhere`: it ran in `/`, where the script may have expected the project.
+/// The failure of a command. `is_elsewhere` says that it ran in `/`, although the script may have
+/// expected the project's folder.
 fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
                   name another with command_folder, under [allow] in spc.toml; ";
@@ -261,7 +263,7 @@ fn program_name(command: &CheckedCommand) -> &str {
     program.rsplit('/').next().unwrap_or(program)
 }
 
-/// The command that the policy allows. A text is a command line for a shell.
+/// Checks a command against the policy. A text is a command line for a shell.
 fn checked(
     context: &Context,
     command: &Dynamic,

@@ -50,7 +50,7 @@ impl Stack {
         })
     }
 
-    /// The same result. A failure about the description gets its position in the file.
+    /// Adds the position in the file to a failure about the description.
     pub(super) fn placed<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
         result.map_err(|failure| match &self.file {
             Some(file) => file.placed(failure),
@@ -81,7 +81,7 @@ impl Stack {
     pub(super) fn up(&self, services: Option<Vec<String>>, given: Map) -> Result<Record, Failure> {
         let project = self.described()?.clone();
         let up = up_options(&self.context, services, given)?;
-        // Wrong names and missing files are reported without an engine.
+        // Checks names and files first, because this needs no engine.
         let services = project.select(up.services.as_deref())?;
         self.placed(check_startable(&self.context, &project, &services))?;
         unused_variables::hint(&self.context);
@@ -91,7 +91,7 @@ impl Stack {
         let outcome = finish(&self.context, async {
             let ctx = verb_context(&self.context, &self.name).await?.knowing(read);
             choices_of_former_folders(&self.context, &ctx, &self.name).await?;
-            // Only services that are up now: a failed `up` left the project as it was before.
+            // Saves options only after success, because a failed `up` restores the previous state.
             let is_all = project.select(None).is_ok_and(|all| all.is_subset(&services));
             let keep = || {
                 if is_all {
@@ -103,7 +103,7 @@ impl Stack {
             let under_lock =
                 LockHooks { first: &|| kept_meanwhile(&self.context, &self.name), last: &keep };
             let outcome = verbs::up_under_lock(&ctx, &project, &up, Some(under_lock)).await?;
-            // Also if the verb needed no lock.
+            // Saves the options even if the verb needed no lock.
             keep();
             Ok(outcome)
         });
@@ -236,7 +236,7 @@ pub(super) fn up_options(
     let mut options = Options::new(given, "options of up");
     let up = UpOptions {
         services,
-        // The person's command line overrides the script.
+        // The user's command line overrides the script.
         remove_orphans: options.bool("remove_orphans")?.unwrap_or(false)
             || context.project.remove_orphans,
         adopt: options.bool("adopt")?.unwrap_or(false) || context.project.adopt,
@@ -289,7 +289,7 @@ fn only_names(value: &Dynamic, function: &str) -> Result<Option<Vec<String>>, Fa
     let Some(options) = value.read_lock::<Map>() else { return names(value) };
     let entry = |(key, value): (&rhai::Identifier, &Dynamic)| {
         let is_plain = value.is_int() || value.is_bool();
-        // This word has to be quoted in a map.
+        // `until` is a reserved word in Rhai, so a map needs quotes around it.
         let key = if key == "until" { "\"until\"" } else { key.as_str() };
         format!("{key}: {}", if is_plain { value.to_string() } else { "…".to_owned() })
     };

@@ -29,7 +29,7 @@ use crate::model::{Failure, Kind, hash};
 /// Docker's default time between TERM and KILL.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-/// What the steps find out while a plan is executed.
+/// The results of the steps so far that later steps need.
 #[derive(Default)]
 pub(super) struct RunState(Mutex<RunFacts>);
 
@@ -39,13 +39,13 @@ pub(super) struct RunFacts {
     pub(super) containers: BTreeMap<String, String>,
     /// Image, by its canonical name → id of images that this run pulled or built.
     pub(super) images: BTreeMap<String, String>,
-    /// Container name → time at which its start began, monotonic.
+    /// Container name → the monotonic time at which its start began.
     pub(super) begun: BTreeMap<String, Duration>,
     /// Container id → its start, if spc's own probe passed.
     pub(super) passes: BTreeMap<String, String>,
     /// Container id → time from the beginning of its start until it was ready.
     pub(super) ready: BTreeMap<String, Duration>,
-    /// Service → the time that one of its containers needed that this run started.
+    /// Service → how long a container that this run started took to become ready.
     pub(super) startup_histories: BTreeMap<String, StartupHistory>,
     /// Ids of stopped containers.
     pub(super) stopped: Vec<String>,
@@ -58,7 +58,7 @@ impl RunState {
         change(&mut self.0.lock())
     }
 
-    /// The id, or the name if the container existed before under this name.
+    /// The id of a container, or its name if the id is not known yet.
     pub(super) fn id(&self, container: &ContainerRef) -> String {
         container
             .id
@@ -69,7 +69,7 @@ impl RunState {
 }
 
 impl Execution<'_> {
-    /// Executes one action. `service`: the service of the step.
+    /// Executes one action. `service` is the service of the step.
     pub(super) async fn perform(
         &self,
         container_events: &ContainerEvents,
@@ -146,8 +146,8 @@ impl Execution<'_> {
                     .map_err(|error| of_engine(error, &format!("create the volume \"{name}\"")))?;
             }
             Action::RemoveVolume { name } => match remove_volume(engine, name).await {
-                // An anonymous volume was unused when spc looked. If the engine refuses now, a
-                // container uses it, so it stays.
+                // The anonymous volume was unused when spc observed the engine. A conflict means
+                // that a container uses it now, so it stays.
                 Err(failure) if failure.kind == Kind::Conflict && is_anonymous(name) => {}
                 result => result?,
             },
@@ -189,16 +189,16 @@ impl Execution<'_> {
             Action::StopContainer { container } => {
                 let id = run_state.id(container);
                 self.remember_stop(&id);
-                // A common rollback also stops containers that were ready.
+                // The rollback of a group also stops containers that were ready.
                 run_state.with(|known| known.ready.remove(&id));
-                // Only `up` stops a container in favour of another.
+                // Only `up` stops a container so that another one can start.
                 if self.project.is_some() {
                     self.suspend_restart(run_state, &id).await?;
                 }
                 match engine.container_stop(&id, &StopRequest::default()).await {
                     Ok(_) => run_state.with(|known| known.stopped.push(id)),
-                    // Another container is about to start in its place, so it has to be really
-                    // gone.
+                    // Another container is about to start in its place, so it really has to be
+                    // stopped.
                     Err(error) if error.is_not_found() && self.is_down(&id).await? => {}
                     Err(error) => {
                         return Err(of_engine(
@@ -251,8 +251,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Recorded before the stop: if the run is killed, the service must not look like a job that
-    /// ended by itself.
+    /// Records the stop before it happens. Otherwise, after a kill of this run, the service would
+    /// look like a job that exited by itself.
     fn remember_stop(&self, id: &str) {
         let ctx = self.ctx;
         let records = ctx.records(&self.plan.project);
@@ -267,18 +267,18 @@ impl Execution<'_> {
         }
     }
 
-    /// A container that was started again, also by a rollback, is no longer stopped by spc.
+    /// Removes the record of the stop when the container starts again, also in a rollback.
     fn forget_stop(&self, run_state: &RunState, id: &str) {
         run_state.with(|known| known.stopped.retain(|stopped| stopped != id));
-        // A record that can't be written is reported with the other findings of the run.
+        // If the record can't be written, the records at the end of the run report it.
         let _ = self.ctx.records(&self.plan.project).update(|state| {
             state.stopped.remove(id);
         });
     }
 
-    /// Whether a container existed before or was created by this run. It wasn't if its name belongs
-    /// to someone else. If the engine did not answer a create call, it may still have created the
-    /// container: then the labels decide.
+    /// Whether a container existed before this run or was created by it. If the engine did not
+    /// answer the create call, it may still have created the container, or the name may belong to
+    /// another container. Then the labels decide.
     pub(super) async fn is_of_this_run(
         &self,
         run_state: &RunState,
@@ -292,7 +292,7 @@ impl Execution<'_> {
         match find_container(&*self.ctx.engine, &container.name).await {
             Ok(Some(found)) => found.labels.get(label::RUN) == Some(&self.ctx.run.id),
             Ok(None) => false,
-            // The removal will report the problem.
+            // The later removal reports the error.
             Err(_) => true,
         }
     }
@@ -343,7 +343,7 @@ impl Execution<'_> {
             None => BTreeMap::new(),
         };
         if let (false, Some(target)) = (alias, inherited.keys().next()) {
-            // Both would write to it while the new one becomes ready.
+            // Both containers would write to the volume until the new one is ready.
             return Err(Failure::usage(format!(
                 "\"start-first\" is not possible: the image of the service \"{}\" has a volume at \"{target}\"",
                 service.name
@@ -422,8 +422,8 @@ impl Execution<'_> {
         }
     }
 
-    /// A container may have been created and not connected before a kill. So each start first
-    /// connects it to missing networks.
+    /// Connects a container to its missing networks before it starts. A run may have been killed
+    /// after it created the container.
     async fn connect_missing(
         &self,
         project: &Project,
@@ -443,7 +443,7 @@ impl Execution<'_> {
             || hash::is_of_service_by_defaults(hash, service, project, secrets)
             || hash::changed_in(parts, service, project, secrets) == ["image"];
         if !is_made_of_it {
-            // This is an old container in a rollback: it has the networks of its own description.
+            // A rollback starts an old container, which has the networks of its own description.
             return Ok(());
         }
         let there =
@@ -525,8 +525,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Gives a container the service's names on all its networks. Aliases are set when a container
-    /// is connected.
+    /// Reconnects a container to its networks with the service's names, because aliases can only be
+    /// set when a container is connected.
     async fn attach(
         &self,
         run_state: &RunState,
@@ -561,8 +561,8 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// Removes a container and the volume of its secrets. `volumes` selects the other anonymous
-    /// volumes.
+    /// Removes a container and the volume of its secrets. `volumes` decides about its other
+    /// anonymous volumes.
     async fn remove(&self, id: &str, name: &str, volumes: Anonymous) -> Result<(), Failure> {
         let engine = &*self.ctx.engine;
         let found = match inspect(engine, id).await {
@@ -578,7 +578,8 @@ impl Execution<'_> {
                 return Err(of_engine(error, &format!("remove the container \"{name}\"")));
             }
         }
-        // For the engine a volume that was taken over is a named one, so it is not removed.
+        // For the engine, an anonymous volume taken over from an old container is a named one, so
+        // it does not remove it.
         for (target, volume) in &found.volumes {
             if is_anonymous(volume) && (volumes == Anonymous::All || target == SECRETS_FOLDER) {
                 remove_volume(engine, volume).await?;
@@ -596,7 +597,7 @@ impl Execution<'_> {
     }
 }
 
-/// A container that is stopped, restarted or removed may end from now on.
+/// From now on, the exit of a container that this action stops, restarts or removes is expected.
 fn let_end(container_events: &ContainerEvents, run_state: &RunState, action: &Action) {
     if let Action::StopContainer { container }
     | Action::RestartContainer { container }

@@ -1,5 +1,5 @@
-//! Readiness: spc runs a container's health check itself, in addition to the engine, and the first
-//! answer counts.
+//! Readiness: spc runs a container's health check itself, in addition to the engine. The first
+//! check that passes counts.
 
 mod probe;
 mod wait_failure;
@@ -23,11 +23,11 @@ use crate::model::plan::WaitCondition;
 use crate::model::spec::{HealthTest, ProbeMode};
 use crate::model::time::elapsed;
 use crate::model::{Failure, Kind};
-/// A container without a check is ready once it has run for this long. A container that exits at
-/// once is not ready.
+/// A container without a health check is ready once it has run for this time. So a container that
+/// exits immediately does not count as ready.
 const SETTLE: Duration = Duration::from_millis(300);
-/// The longest time until the engine reports that a container has ended, once nothing can be run in
-/// it any more.
+/// The longest time between the moment when no command can run in a container and the engine's
+/// report of its exit.
 const ENDING: Duration = Duration::from_millis(100);
 /// A container that exits this often during the wait will not become ready.
 const EXITS_TOLERATED: u32 = 3;
@@ -41,16 +41,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The container to wait for.
 pub struct WaitTarget<'a> {
     pub container: &'a str,
-    /// For messages; the container's name if it belongs to no service.
+    /// The service for messages, or the container's name if it belongs to no service.
     pub service: &'a str,
     pub until: WaitCondition,
     pub probe: ProbeMode,
-    /// Whether an exit with code 0 is a success. If the description doesn't say it, the container's
-    /// settings decide.
+    /// Whether an exit with code 0 is a success. `None`: the container's settings decide.
     pub may_complete: Option<bool>,
     /// The time limit; by default from the settings of the check.
     pub deadline: Option<Duration>,
-    /// For a container that was just started: how long such containers took before.
+    /// How long earlier starts took, for a container that was just started.
     pub startup_history: Option<&'a StartupHistory>,
 }
 
@@ -65,7 +64,7 @@ pub struct Readiness {
     pub startup_history: Option<StartupHistory>,
 }
 
-/// Waits until the container is ready (or completed), and returns at this moment.
+/// Waits until the container is ready or completed.
 ///
 /// Calls `progress` with the current status whenever it changes.
 pub async fn wait(
@@ -75,7 +74,7 @@ pub async fn wait(
     progress: &OnProgress<'_>,
 ) -> Result<Readiness, Failure> {
     let begun = ctx.host.monotonic();
-    // Listen first, so that no event is missed between the look and the wait.
+    // Listen before the inspection, so that no event is missed in between.
     let (_listening, signals) = container_events.listen(waiting.container);
     let mut wait = ReadinessWait::new(ctx, waiting, progress, container_events, signals);
     match wait.run().await {
@@ -87,8 +86,8 @@ pub async fn wait(
     }
 }
 
-/// Handles a container that was ready and has ended during the run. If it has a check and the
-/// engine restarts it, waits for it once more, but not repeatedly.
+/// Handles a container that exited during the run after it was ready. If it has a health check and
+/// the engine restarts it, waits for it once more, but only once.
 ///
 /// # Errors
 /// Fails with the kind `unhealthy`, unless it became ready again, or was a job that completed.
@@ -143,18 +142,18 @@ struct ReadinessWait<'a> {
     container_events: &'a ContainerEvents,
     /// The last reported status.
     reason: String,
-    /// The time of the last report, monotonic; at first, the beginning of the wait.
+    /// The monotonic time of the last report; initially the start of the wait.
     last_word: Duration,
     exits: u32,
     /// The exit code of its last exit, if known.
     last_exit: Option<i64>,
     out_of_memory: bool,
     last_probe: Option<ProbeResult>,
-    /// Since when the engine does not answer, monotonic.
+    /// The monotonic time since which the engine does not answer.
     away_since: Option<Duration>,
     /// Whether the container was inspected.
     is_seen: bool,
-    /// Whether the engine had already restarted it at the first look.
+    /// Whether the engine had already restarted it before the first inspection.
     is_restarted: bool,
 }
 
@@ -167,7 +166,7 @@ fn probed(exit_code: Option<i64>) -> StepStatus {
 /// What ended one part of the wait.
 enum WaitResult {
     Ready(Readiness),
-    /// The container's state changed: look again.
+    /// The container's state changed, so it has to be inspected again.
     Look,
 }
 
@@ -243,8 +242,8 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// At the first look: a container that the engine restarted just before has to keep running,
-    /// and its earlier exits count.
+    /// Handles the first inspection. A container that the engine has just restarted has to keep
+    /// running, and its earlier exits count.
     fn look_at_restarts(&mut self, seen: &InspectedContainer) {
         if std::mem::replace(&mut self.is_seen, true) || seen.restart_count == 0 || !seen.restarts {
             return;
@@ -259,8 +258,7 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// The container could not be inspected. An engine that restarts is back soon, with the
-    /// containers that it starts.
+    /// Handles a failed inspection. A restarting engine is back soon and starts its containers.
     async fn not_seen(&mut self, failure: Failure) -> Result<(), Failure> {
         if failure.kind == Kind::NotFound {
             return Err(Failure::new(
@@ -278,7 +276,7 @@ impl<'a> ReadinessWait<'a> {
         if is_news {
             self.say(StepStatus::new("the engine does not answer", Detail::Waiting));
         }
-        // Events in between are noticed at the next look.
+        // The next inspection shows the effect of events in between.
         self.ctx.host.sleep(LOOK_AGAIN).await;
         Ok(())
     }
@@ -323,7 +321,8 @@ impl<'a> ReadinessWait<'a> {
                 () = deadline => return Err(self.too_late(seen).await),
                 () = next_word => {
                     self.say_again();
-                    // This notices an engine that went away silently.
+                    // The inspection detects an engine that disappeared without closing the
+                    // connection.
                     return Ok(WaitResult::Look);
                 }
             }
@@ -362,7 +361,8 @@ impl<'a> ReadinessWait<'a> {
             .startup_history
             .map_or(Duration::ZERO, |history| history.probe_delay(&seen.made_of()))
             .saturating_sub(probing_since.saturating_sub(self.begun));
-        // One own probe at a time; the first at once, if the container may already be ready.
+        // One probe of spc at a time. The first one starts immediately if the container may already
+        // be ready.
         let (mut probing, mut resting) = match own {
             true if probe_delay.is_zero() => {
                 (Box::pin(probe(ctx, seen, None)).fuse(), futures::future::Fuse::terminated())
@@ -404,7 +404,8 @@ impl<'a> ReadinessWait<'a> {
                         resting = ctx.host.sleep(pause(waited, result.elapsed, self.container_events.waited_for())).fuse();
                         self.last_probe = Some(result);
                     }
-                    // It takes longer than the check allows: no more own probes.
+                    // The probe took longer than the health check allows, so spc runs no more
+                    // probes.
                     Ok(None) => self.say("the probe timed out; waiting for the engine's health check".into()),
                 },
                 () = resting => probing = Box::pin(probe(ctx, seen, None)).fuse(),
@@ -425,8 +426,8 @@ impl<'a> ReadinessWait<'a> {
         }
     }
 
-    /// Whether the container is ending. Then nothing can be run in it, and its exit will be
-    /// reported.
+    /// Whether the container is exiting. Then no command can run in it, and the engine will report
+    /// its exit.
     async fn ends_now(&self, seen: &InspectedContainer) -> Result<bool, Failure> {
         self.ctx.host.sleep(ENDING).await;
         let now = inspect(&*self.ctx.engine, self.waiting.container).await?;
@@ -479,10 +480,10 @@ impl<'a> ReadinessWait<'a> {
         {
             return Ok(WaitResult::Ready(Readiness { completed: true, ..ready(None) }));
         }
-        // It may have exited before anyone listened.
+        // It may have exited before spc listened.
         self.exits = self.exits.max(1);
         if seen.restarts && seen.restart_count > 0 {
-            // The engine's own count is right, whatever events arrived.
+            // The engine's count is correct even if events were missed.
             self.exits = u32::try_from(seen.restart_count).unwrap_or(u32::MAX).saturating_add(1);
         }
         self.last_exit = Some(code);

@@ -1,5 +1,4 @@
-//! A simulated machine acts as the live one: a runbook is planned against it, then run on it, and
-//! both are compared.
+//! Compares plans with runs: each runbook is planned for a simulated machine, then run on it.
 
 mod answers;
 mod builds;
@@ -140,7 +139,7 @@ fn text(preview: &Preview) -> String {
     anstream::adapter::strip_str(&ui::preview::text(preview, None)).to_string()
 }
 
-/// The run does what the plan says, in the same order.
+/// Plans and runs a runbook. Asserts that the run makes the planned changes in the same order.
 fn planned_and_run(world: &World, file: &str) -> Preview {
     let preview = planned(world, file);
     let (calls, names) = (world.engine.calls().len(), names(world));
@@ -307,7 +306,7 @@ fn the_image_of_a_planned_pull_is_unknown_until_its_step() {
             std::time::Duration::from_secs(1),
         )
         .unwrap();
-    // As far as a plan can know, the registry may have another image now.
+    // A plan can't know whether the registry has another image now.
     let preview = planned(&world, "pull.rhai");
     let said = text(&preview);
     assert!(said.contains("pull image web:1"), "{said}");
@@ -438,7 +437,7 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
         up(job) + "shop.service(\"job\").wait(\"completed\");\nfs::write(\"done\", \"x\");\n";
     let world = world(&[("up.rhai", &up(job)), ("wait.rhai", &code)]);
     let first = planned(&world, "wait.rhai");
-    // A running one is waited for in the same way.
+    // The plan waits for a running job in the same way.
     planned_and_run(&world, "up.rhai");
     for (preview, step) in [(first, 4), (planned(&world, "wait.rhai"), 1)] {
         let said = text(&preview);
@@ -449,7 +448,7 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
         assert!(preview.ends.is_none() && said.contains("write file done"), "{said}");
         assert!(preview.steps().count() >= step, "{said}");
     }
-    // The result of an exited one is known.
+    // The result of an exited job is known.
     world.engine.end_process("shop-job-1", 0).unwrap();
     let wait = stack(job) + "shop.service(\"job\").wait(\"completed\");\n";
     let world = changed(&world, &[("wait.rhai", &wait)], "red");

@@ -1,4 +1,4 @@
-//! `spc.toml`: it marks the project, and says what its scripts may do.
+//! `spc.toml`: marks the root of a project and lists the permissions of its scripts.
 
 use std::path::{Component, Path};
 
@@ -29,10 +29,10 @@ const ALLOW_KEYS: [&str; 11] = [
 /// The line that lets plans run commands which a script declares to change nothing.
 pub const READ_ONLY_EXECS: &str = "read_only_execs = true";
 
-/// The content of `spc.toml`; the default is that of a project without one.
+/// The content of `spc.toml`. The default applies to a project without the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Relative to the file's folder, and below it.
+    /// The project directory, relative to the file's folder and below it.
     pub project_directory: Option<SpannedText>,
     /// Host commands: a program, optionally with its first arguments; `*` allows any.
     pub commands: Vec<String>,
@@ -118,7 +118,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn settings(&self, table: &DeTable<'_>, running: &str) -> Result<Settings, SettingsError> {
-        // The version comes first, because the rest may be for a later spc.
+        // Check the version first, because the other keys may be for a later version of spc.
         if let Some((_, value)) = table.iter().find(|(key, _)| key.get_ref() == "spc") {
             self.version(value, running)?;
         }
@@ -284,7 +284,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Names or addresses of machines. Another entry would silently allow nothing.
+    /// Names or addresses of machines. Rejects other entries, because they would silently allow
+    /// nothing.
     fn machines(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, SettingsError> {
         let machines = self.list("network", "network = [\"example.org\"]", value)?;
         let Some(index) = machines.iter().position(|machine| !is_machine(machine)) else {
@@ -387,8 +388,8 @@ impl Reader<'_> {
     }
 }
 
-/// `example.org`, `*.example.org`, `[::1]:8443`, `*`. Addresses with a scheme or a path, and ranges
-/// of addresses, are not allowed.
+/// Whether an entry is like `example.org`, `*.example.org`, `[::1]:8443` or `*`. A scheme, a path
+/// or a range of addresses is not allowed.
 fn is_machine(text: &str) -> bool {
     let name = text.strip_prefix("*.").unwrap_or(text);
     text == "*"
@@ -399,7 +400,7 @@ fn is_home(path: &str) -> bool {
     path == "~" || path.starts_with("~/")
 }
 
-/// The line of `spc.toml` with one more entry: `read = ["/srv/a", "/srv/b"]`.
+/// The line of `spc.toml` with one more entry, such as `read = ["/srv/a", "/srv/b"]`.
 pub(super) fn list_with(key: &str, entries: &[String], further: &str) -> String {
     let mut all: Vec<&str> = Vec::new();
     for entry in entries.iter().map(String::as_str).chain([further]) {

@@ -1,9 +1,9 @@
-//! The queue in front of standard output and standard error.
+//! The queue for standard output and standard error.
 //!
-//! Code that prints puts its text into the queue, and a thread for each stream writes it. A stopped
-//! reader (a pager, a stopped terminal, a program that hangs) delays only this thread, and code
+//! Code that prints puts its text into the queue, and one thread per stream writes it. A reader that
+//! stops reading (a pager, a stopped terminal, a hanging program) blocks only this thread, and code
 //! that prints more than fits into the queue. It never delays the reaction to a signal: after
-//! [`OutputQueue::hurry`] text that can't be written soon is dropped, and nobody waits for it.
+//! [`OutputQueue::hurry`], text that can't be written soon is dropped.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio_util::sync::CancellationToken;
 
-/// The most bytes that wait for each stream. Code that prints more waits, so output of any size
+/// The capacity per stream, in bytes. Code that prints more has to wait, so output of any size
 /// needs only this much memory.
 const CAPACITY: usize = 64 << 10;
 /// The most bytes of one write.
@@ -44,9 +44,9 @@ impl Target {
 
 type Descriptor = Box<dyn AsFd + Send + Sync>;
 
-/// Text for the two streams, in its original order. Both may be the same terminal or pipe, so no
-/// stream overtakes the other, unless the other is given up. The writing threads end when this is
-/// dropped and the queue is empty.
+/// Text for both streams, in its original order. Both may be the same terminal or pipe, so text of
+/// one stream never overtakes text of the other, unless the other stream is given up. The writing
+/// threads end when this is dropped and the queue is empty.
 pub struct OutputQueue {
     shared: Arc<SharedQueue>,
 }
@@ -55,7 +55,7 @@ struct SharedQueue {
     state: Mutex<State>,
     /// Signals that there may be something to write to the stream.
     work: [Condvar; 2],
-    /// Signals that something was written, a stream broke, or nobody should wait any more.
+    /// Signals that something was written, that a stream broke, or that waiting should end.
     moved: Condvar,
     descriptors: [Descriptor; 2],
     /// Cancelled when standard output breaks.
@@ -69,7 +69,7 @@ struct State {
     streams: [Stream; 2],
     /// Counts written pieces.
     progress: u64,
-    /// A signal came.
+    /// Whether a signal was received.
     is_hurried: bool,
     threads: Threads,
     is_over: bool,
@@ -78,11 +78,11 @@ struct State {
 /// Whether the writing threads exist.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Threads {
-    /// Nothing was printed yet.
+    /// Not started, because nothing was printed yet.
     #[default]
     NotNeeded,
     Running,
-    /// The system has no more threads.
+    /// Not started, because the system has no more threads.
     Unavailable,
 }
 
@@ -91,10 +91,10 @@ struct Stream {
     /// Bytes in the queue and in the current write.
     waiting: usize,
     is_writing: bool,
-    /// It accepted nothing for [`STALL`] after a signal.
+    /// Whether it accepted nothing for [`STALL`] after a signal.
     is_stuck: bool,
     failure: Option<io::ErrorKind>,
-    /// Text was dropped.
+    /// Whether text was dropped.
     has_lost: bool,
 }
 
@@ -158,7 +158,7 @@ impl OutputQueue {
         Ok(())
     }
 
-    /// Waits until everything is written; after a signal, only for streams that accept something.
+    /// Waits until everything is written. After a signal, waits only for streams that accept text.
     pub fn flush(&self) {
         for target in Target::BOTH {
             let mut state = self.shared.state.lock();
@@ -175,25 +175,24 @@ impl OutputQueue {
         let is_waiting = |state: &mut State| {
             state.streams.iter().any(|stream| stream.waiting > 0 && !stream.is_stuck)
         };
-        // It makes no difference whether this was in time.
+        // Ignores the result, because a timeout changes nothing.
         self.shared.moved.wait_while_for(&mut self.shared.state.lock(), is_waiting, STALL);
     }
 
-    /// From now on nobody waits for a stream that accepts nothing.
+    /// From now on, stops waiting for a stream that accepts nothing.
     pub fn hurry(&self) {
         self.shared.state.lock().is_hurried = true;
         self.shared.moved.notify_all();
     }
 
-    /// The signal was handled: writes wait for readers again.
+    /// Ends [`OutputQueue::hurry`] after the signal was handled. Writes wait for readers again.
     pub fn calm(&self) {
         let mut state = self.shared.state.lock();
         state.is_hurried = false;
         state.streams.iter_mut().for_each(|stream| stream.is_stuck = false);
     }
 
-    /// Whether so much waits for the stream that a drawing, which the next one replaces, should be
-    /// skipped.
+    /// Whether so much text waits that the next drawing of the live display should be skipped.
     pub fn is_behind(&self, target: Target) -> bool {
         self.shared.state.lock().streams[target as usize].waiting > CAPACITY / 16
     }
@@ -203,7 +202,7 @@ impl OutputQueue {
         self.shared.state.lock().streams[target as usize].failure
     }
 
-    /// Whether text was dropped, because a signal came and its reader was stopped.
+    /// Whether text was dropped after a signal, because the reader had stopped.
     pub fn has_lost_text(&self) -> bool {
         self.shared.state.lock().streams.iter().any(|stream| stream.has_lost)
     }
@@ -293,7 +292,7 @@ impl SharedQueue {
         (state, is_stuck)
     }
 
-    /// The work of a stream's thread.
+    /// The main loop of a stream's thread.
     fn write_pieces(&self, target: Target) {
         let mut state = self.state.lock();
         loop {
@@ -392,7 +391,7 @@ mod tests {
         )
     }
 
-    /// Runs `work` on a thread of its own. Returns a receiver for its end.
+    /// Runs `work` on a new thread. Returns a receiver for its result.
     fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
         let (done, end) = channel();
         std::thread::Builder::new().spawn(move || done.send(work())).unwrap();

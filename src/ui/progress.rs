@@ -1,4 +1,4 @@
-//! A run for people, as plain lines: progress on standard error, the runbook's output on standard
+//! Progress as plain lines: progress goes to standard error, the runbook's output to standard
 //! output.
 //!
 //! ```text
@@ -36,8 +36,8 @@ pub enum Verbosity {
     /// Errors, and the runbook's output.
     Quiet,
     Normal,
-    /// Also debug lines of `log::`, the beginning and cause of every step, and on a terminal the
-    /// logs of builds.
+    /// In addition: debug lines of `log::`, the start and cause of every step, and on a terminal
+    /// the logs of builds.
     Verbose,
 }
 
@@ -54,14 +54,14 @@ pub struct Progress {
 
 #[derive(Default)]
 struct State {
-    /// The width of the first column; grows with the names.
+    /// The width of the first column, which grows with the names.
     column: usize,
     steps: BTreeMap<Key, RunningStep>,
     /// Service → since when its next step can't start, and what it waited for then.
     waiting: BTreeMap<String, (Duration, String)>,
 }
 
-/// A step's number and its content: work outside of plans has no number.
+/// A step's number and its object. Work outside of plans has no number.
 type Key = (Option<usize>, Object);
 
 fn key(label: &StepLabel) -> Key {
@@ -264,14 +264,14 @@ impl Consumer for Progress {
                     &format!("{} {object}", label.action),
                 );
             }
-            // Waits from before have ended.
+            // The end of a verb ends all waits.
             Event::VerbDone { .. } => state.waiting.clear(),
-            // The lines of the steps contain them, and the caller prints the question.
+            // The lines of steps contain this information, and the caller prints the question.
             Event::Planned { .. }
             | Event::VerbStarted { .. }
             | Event::Question { .. }
             | Event::Answer { answer: Some(_), .. } => {}
-            // No key ended the question's line.
+            // The cursor is still in the question's line, because no key ended it.
             Event::Answer { answer: None, .. } => self.terminal.masked_err(""),
             Event::Unchanged { project, verb } => {
                 self.line(
@@ -300,9 +300,9 @@ impl State {
     }
 }
 
-/// The texts of the first column and of the end. For `container spc-db-1` the end is only the name,
-/// because the first column names the service. Objects without a single service have their kind in
-/// the first column.
+/// The texts of the first and the last column. An object of one service, such as `container
+/// spc-db-1`, has the service in the first column and its name in the last. Other objects have
+/// their kind in the first column.
 fn subject_and_object(label: &StepLabel) -> (&str, String) {
     let Object { kind, .. } = &label.object;
     let subject =
@@ -385,7 +385,7 @@ mod tests {
         }
     }
 
-    /// Two services come up, and one of them is built.
+    /// The events of an `up` of two services, one of them built.
     fn bring_up(run: &Run) {
         for event in [
             started(0, Some("db"), "create", "network spc_spc-network", Some(Cause::NotThere)),

@@ -74,7 +74,7 @@ impl Folder {
         self.collect().expect("a build context")
     }
 
-    /// The paths sent, folders with a `/` behind them.
+    /// The paths that are sent to the builder. Folders end with `/`.
     fn sent(&self) -> Vec<String> {
         unpack(&tar_of(&self.collected()).expect("a whole tar"))
             .into_iter()
@@ -511,7 +511,7 @@ fn an_ignore_file_that_is_a_symlink_inside_the_project_counts() {
     assert_eq!(folder.sent(), [".dockerignore", "Dockerfile", "docker/", "docker/ignore"]);
 }
 
-/// Ends the swapping also where the test fails, which would wait for it.
+/// Ends the swapping thread, also if the test fails. Otherwise the test would wait for it.
 struct StopOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
@@ -528,7 +528,7 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
         folder.file(&format!("data/file{number}"), "mine");
         std::fs::write(outside.path().join(format!("file{number}")), "told").unwrap();
     }
-    // Outside, so that it goes with that folder.
+    // Inside `outside`, so that it is removed with that folder.
     let (data, link, over) =
         (folder.path("data"), outside.path().join("link"), AtomicBool::new(false));
     symlink(outside.path(), &link).unwrap();
@@ -554,7 +554,7 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
                 }
                 Err(failure) => {
                     refused += 1;
-                    // What was seen to be a symlink may be a folder when its target is asked for.
+                    // The symlink may have become a folder before its target is read.
                     let is_changed = failure.kind == Kind::Build
                         && failure.message.ends_with("it is not a symlink");
                     assert!(failure.kind == Kind::Policy || is_changed, "{failure}");
@@ -569,7 +569,7 @@ fn a_context_is_packed_without_anything_that_a_swapped_symlink_leads_to() {
 fn a_dockerfile_too_large_to_be_checked_is_refused() {
     let folder = Folder::new();
     for bytes in [5 << 20, 65 << 20] {
-        // A hole: it takes no space on the disk.
+        // A sparse file takes no space on the disk.
         std::fs::File::create(folder.path("Dockerfile")).unwrap().set_len(bytes).unwrap();
         let failure = folder.collect().expect_err("it is too large");
         assert!(failure.message.contains("/Dockerfile\": it is larger than "), "{failure:?}");

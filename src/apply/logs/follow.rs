@@ -1,10 +1,10 @@
-//! Follows logs: over restarts, replacements and a restart of the engine, with containers that
+//! Follows logs across restarts, replacements and a restart of the engine. Includes containers that
 //! start later.
 //!
-//! The engine ends the log of a container each time its process ends. It is opened again at the
-//! next start, from the last returned lines on. Following ends when nothing can come any more:
-//! [`RETURN`] after something stopped the last container from outside, or soon after the last one
-//! ended by itself.
+//! The engine ends the log of a container each time the container's process ends. spc opens it again
+//! at the next start and continues after the last returned line. Following ends when no more lines
+//! can come: [`RETURN`] after the last container was stopped from outside, or soon after the last
+//! container exited by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,15 +33,17 @@ use crate::model::{Failure, Kind};
 const RETURN: Duration = Duration::from_secs(10);
 /// The time in which the event about a stop from outside may arrive after the end of the log.
 const SETTLE: Duration = Duration::from_millis(300);
-/// If the engine ended the log of a running container: the pause between two attempts to continue,
-/// and the number of attempts without a new line.
+/// The pause between two attempts to continue a log that the engine ended although the container
+/// runs.
 const READ_ON: Duration = Duration::from_secs(1);
+/// The maximum number of these attempts without a new line.
 const MOST_TRIES: u32 = 5;
-/// More than any number of attempts: a broken log is not opened again before the next start.
+/// A number of attempts above the limit. A broken log with it is not opened again before the next
+/// start.
 const NO_TRY: u32 = u32::MAX - 1;
-/// How long to wait for an engine that went away.
+/// How long to wait for an unreachable engine.
 const ENGINE_AWAY: Duration = Duration::from_mins(5);
-/// The number of lines that are taken together before anything else.
+/// The most lines of one log that are handled before other events.
 const AT_ONCE: usize = 256;
 
 /// A container whose log is followed.
@@ -50,25 +52,25 @@ struct FollowedContainer {
     seen: SeenLines,
     /// Whether its log is open, or about to be opened.
     is_open: bool,
-    /// It was started again before its log was read to the end.
+    /// Whether it was started again before its log was read to the end.
     is_started_again: bool,
-    /// It got a signal from outside since its start.
+    /// Whether it got a signal from outside since its start.
     is_signalled: bool,
     awaited: RestartWait,
     /// The start time of the container when its log was last opened.
     started_at: String,
     /// How often the log of this start was opened without a new line.
     tries: u32,
-    /// It was removed.
+    /// Whether it was removed.
     is_gone: bool,
 }
 
-/// What a container whose log has ended waits for.
+/// What a container with an ended log waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RestartWait {
     No,
     Until(Duration),
-    /// The time at which its log is opened again, because it still runs.
+    /// Its log is opened again at this time, because the container still runs.
     ReadOn(Duration),
     /// The engine restarts it.
     Restart,
@@ -91,10 +93,10 @@ enum NextEvent {
     Time,
 }
 
-/// An answer of the engine.
+/// A response of the engine.
 enum Answer {
     Opened(String, Result<OpenLog, EngineError>),
-    /// The state of a container whose log has ended.
+    /// The state of a container with an ended log.
     State(String, Result<(ContainerState, String), EngineError>),
     /// The existing containers, after the start of an unknown one.
     Listed(String, Result<Vec<LogSource>, Failure>),
@@ -125,7 +127,7 @@ pub async fn subscribe(ctx: &VerbContext, selection: &Selection) -> Result<Event
     Ok(events.filter_map(read).boxed())
 }
 
-/// The existing lines of `sources`, and the lines that follow.
+/// The existing lines of `sources`, and later lines.
 pub async fn follow(
     ctx: VerbContext,
     selection: Selection,
@@ -189,8 +191,8 @@ struct FollowState {
     ctx: VerbContext,
     selection: Selection,
     query: LogQuery,
-    /// For a container that existed at the beginning and of which no line was returned yet: the
-    /// time from which its log is read.
+    /// The time from which a log is read, for containers that existed at the beginning and have no
+    /// returned line yet.
     since: Option<DateTime<Utc>>,
     containers: BTreeMap<String, FollowedContainer>,
     events: Fuse<Events>,
@@ -229,7 +231,7 @@ impl FollowState {
     }
 
     fn know(&mut self, logged: LogSource) {
-        // The containers that these ones replace.
+        // Forget containers that were replaced by the new ones.
         self.containers.retain(|_, followed| followed.is_open || !followed.is_gone);
         let followed = FollowedContainer {
             seen: SeenLines::default(),
@@ -245,7 +247,7 @@ impl FollowState {
         self.containers.insert(followed.logged.id.clone(), followed);
     }
 
-    /// The line, if it was not returned before.
+    /// Returns the line if it was not returned before.
     fn passed(&mut self, id: &str, line: TimedLine) -> Option<LogLine> {
         let followed = self.containers.get_mut(id)?;
         if self.query.until.is_some_and(|until| line.time > until) || !followed.seen.is_new(&line) {
@@ -269,7 +271,7 @@ impl FollowState {
         self.away.is_none() && self.asked.is_empty() && !self.containers.values().any(is_awaited)
     }
 
-    /// The time at which something has to be done at the latest.
+    /// The time of the next timed action.
     fn next_time(&self) -> Option<Duration> {
         let of = |followed: &FollowedContainer| match followed.awaited {
             RestartWait::Until(time) | RestartWait::ReadOn(time) if !followed.is_open => Some(time),
@@ -334,11 +336,11 @@ impl FollowState {
         }
     }
 
-    /// A log can't be read, or not to its end.
+    /// Handles a log that can't be read to its end.
     fn broken(&mut self, id: &str, error: EngineError) {
         match error.kind {
             EngineErrorKind::Unreachable => self.lost(),
-            // It was removed, or it only claims to belong to this project.
+            // The container was removed, or it does not really belong to this project.
             EngineErrorKind::NotFound | EngineErrorKind::Refused => {}
             _ if self.containers.len() == 1 => {
                 self.failure =
@@ -353,7 +355,7 @@ impl FollowState {
         }
     }
 
-    /// Opens a log, from the last returned lines on.
+    /// Opens a log after the last returned lines.
     fn open(&mut self, id: &str) {
         if self.away.is_some() {
             return;
@@ -427,7 +429,7 @@ impl FollowState {
         self.logs.push(lines.map(move |heard| (own.clone(), heard)).boxed());
     }
 
-    /// Handles the state of a container whose log has ended.
+    /// Handles the state of a container with an ended log.
     fn state(&mut self, id: &str, state: ContainerState, started_at: &str) {
         let now = self.ctx.host.monotonic();
         let Some(followed) = self.containers.get_mut(id).filter(|followed| !followed.is_open)
@@ -483,7 +485,7 @@ impl FollowState {
                 }
                 Selection::Container { name: wanted, .. } => name == *wanted,
             };
-            // A replacement starts under a temporary name, and then takes the final one.
+            // A replacement starts under a temporary name. Then it is renamed.
             if is_wanted && matches!(change, LifeChange::Started | LifeChange::Renamed) {
                 self.look_at(id);
             }
@@ -510,7 +512,7 @@ impl FollowState {
             }
             LifeChange::Removed => {
                 followed.is_gone = true;
-                // Its successor may be on the way.
+                // A replacement may follow soon.
                 if followed.awaited == RestartWait::Restart {
                     self.await_return(&id);
                 }
@@ -527,7 +529,7 @@ impl FollowState {
         }));
     }
 
-    /// Handles a wait whose time is over.
+    /// Handles waits that are over.
     fn time(&mut self) {
         let now = self.ctx.host.monotonic();
         if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
@@ -589,7 +591,7 @@ impl FollowState {
             if !self.containers.contains_key(&id) {
                 self.know(logged);
             }
-            // Also for one that has ended: its last lines are still missing.
+            // Also opens the log of an exited container, because its last lines are still missing.
             self.open(&id);
         }
     }

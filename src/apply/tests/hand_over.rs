@@ -1,4 +1,4 @@
-//! Ports, addresses, names, volumes and subnets that change hands within one `up`.
+//! Ports, addresses, names, volumes and subnets that move to another container within one `up`.
 
 use bollard::models;
 use proptest::prelude::*;
@@ -28,7 +28,7 @@ fn orphans() -> UpOptions {
     UpOptions { remove_orphans: true, ..UpOptions::default() }
 }
 
-/// Name, state and ports of what is there.
+/// The name, state and ports of each container.
 fn there(machine: &Machine) -> Vec<String> {
     let state = machine.state();
     let mut lines: Vec<String> = state
@@ -82,7 +82,7 @@ fn services_that_swapped_ports_both_serve_as_before_if_one_fails() {
     assert_eq!(there(&machine), ["shop-a-1 running 8002->80/tcp", "shop-b-1 running 8001->80/tcp"]);
 }
 
-/// Three services that pass their ports round; the old `c` takes its time to stop.
+/// Three services that rotate their ports. The old `c` stops slowly.
 fn passed_round(of_each: [&str; 3], image: &str) -> Value {
     let [a, b, c] = of_each.map(|port| json!([format!("{port}:80")]));
     json!({"services": {
@@ -161,7 +161,7 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_if_the_new_container_fails(
     assert_eq!(machine.footprint(), before, "{:?}", machine.logged());
     assert_eq!(machine.state().container("shop-a-1").unwrap().id, id);
     let calls = machine.calls();
-    // On another network of the same name and settings; a run finds nothing to do.
+    // The network was recreated with the same name and settings. A run changes nothing.
     machine.up(&on_network("old", "plain:1")).unwrap();
     assert!(
         machine.calls_from(calls).iter().all(|call| !call.mutates),
@@ -175,7 +175,7 @@ fn a_renamed_network_keeps_its_subnet_and_comes_back_if_the_new_container_fails(
     );
 }
 
-/// Somebody else's container, running.
+/// Starts a container outside the project.
 fn somebody(machine: &Machine, name: &str, port: Option<&str>) {
     use bollard::models;
     let binding =
@@ -244,7 +244,7 @@ fn a_dynamic_address_that_a_service_keeps_is_refused_to_another() {
     assert_eq!(failure.path.unwrap().to_string(), "services.b.networks.n.ipv4_address");
 }
 
-/// What one service may have of the few things that there are.
+/// The random resources of a service.
 #[derive(Debug, Clone)]
 struct ServiceResources {
     port: usize,
@@ -253,7 +253,7 @@ struct ServiceResources {
     volume: usize,
     network: usize,
     level: usize,
-    /// On which of those before it waits.
+    /// The earlier services that it depends on, as bits.
     needs: usize,
 }
 
@@ -271,7 +271,7 @@ fn has() -> impl Strategy<Value = Option<ServiceResources>> {
     prop::option::weighted(0.8, some)
 }
 
-/// `keys`: which name each of the two subnets has.
+/// A description of these services. `keys` selects the name of each of the two subnets.
 fn described(services: &[Option<ServiceResources>], keys: (usize, usize)) -> Value {
     const SERVICES: [&str; 3] = ["a", "b", "c"];
     const NAMES: [Option<&str>; 4] = [None, Some("one"), Some("two"), Some("shop-a-1")];
@@ -286,7 +286,7 @@ fn described(services: &[Option<ServiceResources>], keys: (usize, usize)) -> Val
     let networks = [["n", "m"][keys.0], ["r", "s"][keys.1]];
     let there =
         || services.iter().enumerate().filter_map(|(number, has)| Some((number, has.as_ref()?)));
-    // What an earlier one has, a later one does without.
+    // A later service doesn't get a resource that an earlier service has.
     let mut taken: BTreeSet<String> = there()
         .filter(|(_, has)| has.name == 0)
         .map(|(number, _)| format!("shop-{}-1", SERVICES[number]))
@@ -398,7 +398,7 @@ fn an_address_that_a_service_names_is_not_given_to_another_one_first() {
     let address = |name: &str| machine.state().container(name).unwrap().networks["shop_n"].address;
     assert_eq!(address("shop-z-1"), Some("10.7.0.2".parse().unwrap()));
 
-    // Only a part of it: what is left out can't be waited for.
+    // Only a part of the services, so the others can't be waited for.
     verb(verbs::Lifecycle::Stop).unwrap();
     let of = |services: &[&str], verb| {
         let services = services.iter().map(|&service| service.to_owned()).collect();
@@ -448,7 +448,7 @@ fn a_start_says_where_the_engine_may_give_a_static_address_away() {
             .filter(|text| text.contains("which is that one's"))
             .collect::<Vec<_>>()
     };
-    // Restarted one after the other, each has its own all the time.
+    // The services restart one after the other, so each one keeps its address.
     of(&["a", "z"], verbs::Lifecycle::Restart).unwrap();
     of(&["a", "z"], verbs::Lifecycle::Stop).unwrap();
     of(&["a", "z"], verbs::Lifecycle::Start).unwrap();
@@ -500,7 +500,7 @@ fn a_run_that_finds_an_address_taken_at_a_start_says_what_the_next_one_says() {
         "the engine gave it that address: give the network \"n\" an `ip_range`",
     );
 
-    // Somebody else's container gets it while what the service waits for is at work.
+    // A container outside the project takes the port while the service waits for its job.
     described["services"]["a"] = json!({"image": "job:1"});
     described["services"]["z"]["depends_on"] =
         json!({"a": {"condition": "service_completed_successfully"}});

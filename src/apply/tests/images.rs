@@ -333,7 +333,7 @@ fn a_build_is_done_again_if_a_secret_changed_and_only_then_without_the_cache() {
         [false],
         "the same value: what is cached was made of it"
     );
-    // Another checkout has another key, so it is unknown whether the value is the same.
+    // Another checkout has another fingerprint key, so spc can't compare the values.
     machine
         .host
         .remove(&crate::policy::CheckedPath::trusted("/project/.spc/shop/key.json"))

@@ -6,7 +6,7 @@ use crate::engine::sim::{CallSide, Fault, FaultEffect, FaultPoint};
 use crate::engine::{Engine, EngineError, EngineErrorKind};
 use crate::host::executor::Job;
 
-/// Runs each piece of work as a run of its own, in parallel.
+/// Runs each piece of work in parallel, as a separate run.
 fn beside<T: Send>(machine: &Machine, work: Vec<Box<dyn FnOnce() -> T + Send + '_>>) -> Vec<T> {
     let jobs: Vec<Job<'_, T>> = work;
     TaskExecutor::Sim(machine.executor.clone())
@@ -121,7 +121,7 @@ fn a_dead_run_s_lock_goes_though_there_is_nothing_to_do() {
         let machine = machine();
         machine.up(&shop()).unwrap();
         machine.pass(secs(15));
-        // Its heartbeat ends with the run, and the container stays.
+        // The heartbeat ends with the run, but the lock container stays.
         drop(machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap());
         assert!(machine.footprint().locked);
         let before = machine.executor.now();
@@ -221,8 +221,7 @@ fn a_lock_with_an_unchanged_counter_is_taken_over_after_thirty_seconds() {
     assert!(!machine.footprint().locked);
 }
 
-/// A machine on which a process was killed, and is gone, while it held the lock of a project that
-/// is up.
+/// A machine with a running project and the lock of a killed process that no longer exists.
 fn left_by_a_dead_process() -> Machine {
     let machine = machine();
     machine.up(&shop()).unwrap();
@@ -259,7 +258,7 @@ fn a_lock_of_a_dead_process_on_this_machine_is_taken_over_immediately() {
 #[test]
 fn a_lock_of_another_machine_with_the_same_name_is_not_taken_over_immediately() {
     let mut machine = left_by_a_dead_process();
-    // Its processes have the same numbers, and its user the same name.
+    // The other machine has the same pids and the same user name.
     machine.host = Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
     let before = machine.executor.now();
     machine.up(&shop()).unwrap();
@@ -276,8 +275,8 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
             .process(|| machine.run(lock::acquire(&machine.ctx(), PROJECT, secs(1))).unwrap())
     };
     let _held = process().unwrap();
-    // The process has ended, but the heartbeat continues. For this machine the owner is gone, for
-    // the other one it is unknown.
+    // The process has ended, but the heartbeat continues. This machine knows that the owner is
+    // gone. The other machine doesn't know it.
     let mut other = machine.ctx();
     Arc::make_mut(&mut other.run).host =
         Arc::new(SimHost::new(machine.executor.clone()).with_boot("another"));
@@ -348,7 +347,7 @@ fn a_container_that_a_dead_run_noted_to_stop_and_did_not_is_waited_for_no_longer
 #[test]
 fn a_takeover_waits_for_engine_calls_of_the_dead_run() {
     for stop in [true, false] {
-        // Its end takes eight seconds, and the engine waits for it, whoever asked.
+        // The stop takes eight seconds. The engine continues it even if the client is gone.
         let machine = machine_with(1, |builder| {
             builder.process("redis", Process::new().ready_after(millis(100)).stop_takes(secs(8)))
         });
@@ -387,7 +386,7 @@ fn a_takeover_waits_for_engine_calls_of_the_dead_run() {
 fn of_two_recoverers_exactly_one_wins_at_a_time() {
     for seed in 0..10 {
         let machine = left_locked();
-        // Another order of simultaneous events.
+        // Each seed results in another order of simultaneous events.
         for _ in 0..seed {
             machine.executor.random();
         }
@@ -447,7 +446,7 @@ fn a_run_without_its_lock_stops_before_its_next_change() {
 #[test]
 fn a_run_that_stood_still_finds_its_lock_taken_and_stops() {
     let (machine, description) = slow(100);
-    // Its heartbeat stops for 35 s, as when its machine sleeps.
+    // The heartbeat stops for 35 s, as if the machine were suspended.
     for beat in 2..9 {
         let error = EngineError::new(EngineErrorKind::Unreachable, "no route to host");
         machine.engine.fault(Fault {
@@ -491,7 +490,7 @@ fn a_lock_that_a_busy_engine_does_not_give_out_is_waited_for() {
 
 #[test]
 fn a_lock_that_says_nothing_of_its_holder_is_waited_for_and_taken_over() {
-    // Zeros are what some file systems leave of a file after a power cut.
+    // After a power failure, some file systems leave a file full of zeros.
     for content in [None, Some(""), Some("\0\0\0")] {
         let machine = left_locked();
         let id = machine.run(lock::holder(&machine.ctx(), PROJECT)).unwrap().unwrap().id;

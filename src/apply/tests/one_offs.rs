@@ -4,8 +4,8 @@ use super::*;
 use crate::apply::one_off::{self, OneOffSpec};
 use crate::model::event::Level;
 
-/// A run of `command` in a container with the settings of the service; without a command, the
-/// service's own.
+/// A one-off container of the service that runs `command`, or the service's own command if it is
+/// empty.
 pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) -> OneOffSpec<'a> {
     let service = &described.services[service];
     OneOffSpec {
@@ -22,7 +22,7 @@ pub(super) fn of<'a>(described: &'a Project, service: &str, command: &[&str]) ->
     }
 }
 
-/// A machine with known commands of one-offs: `tool` ends, `forever` doesn't.
+/// A machine with two commands for one-offs: `tool` exits, `forever` doesn't.
 fn machine() -> Machine {
     machine_with(1, |builder| {
         builder
@@ -127,7 +127,7 @@ fn a_one_off_in_a_fresh_project_makes_what_it_needs_and_nothing_else() {
         .filter(|call| call.mutates)
         .map(|call| call.method)
         .collect();
-    // It writes to a volume of its own, so it holds the project's lock from the last check to the
+    // The one-off writes to a volume, so spc holds the project's lock from the last check to the
     // start.
     let lock = ["container_create", "container_upload"];
     let command = [

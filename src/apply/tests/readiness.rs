@@ -1,4 +1,4 @@
-//! When a container is ready, and the messages if it does not become ready.
+//! Readiness of containers, and the messages if a container does not become ready.
 
 use super::*;
 use crate::engine::ApiVersion;
@@ -16,7 +16,7 @@ fn web(more: Value) -> Value {
     json!({"services": {"web": service}})
 }
 
-/// A check with these seconds.
+/// A service whose health check has this interval and timeout, in seconds, and these retries.
 fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
     web(
         json!({"healthcheck": {"test": "check", "interval": format!("{interval}s"), "timeout": format!("{timeout}s"), "retries": retries}}),
@@ -26,7 +26,7 @@ fn checked(interval: u64, timeout: u64, retries: u64) -> Value {
 /// The start of each probe, of spc and of the engine.
 fn probes(machine: &Machine) -> Vec<Duration> {
     let trace = machine.engine.event_trace();
-    // Another command ends a cancelled one.
+    // Excludes the exec that terminates a cancelled probe.
     let begun =
         trace.iter().filter(|line| line.contains("exec_create") && !line.contains("SPC_EXEC="));
     begun
@@ -324,7 +324,7 @@ fn a_container_that_keeps_exiting_under_a_restart_policy_fails_after_the_third_t
     }
 }
 
-/// The log in a failure.
+/// The log lines in a failure.
 fn shown_log(failure: &Failure) -> Vec<&str> {
     failure
         .details
@@ -358,7 +358,8 @@ fn the_last_log_lines_are_those_of_the_start_that_failed() {
             !log.is_empty() && log.len() <= 2 && log.iter().all(|line| *line == "SECOND reason"),
             "{log:?}"
         );
-        // If a start has no output, that of an earlier start does not explain it.
+        // If the last start printed nothing, the output of an earlier start does not explain the
+        // failure.
         machine
             .engine
             .set_process("web", Process::new().ready_after(secs(9)).exits_after(millis(60), 7));

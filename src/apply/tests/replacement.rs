@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::EngineErrorKind;
 use crate::engine::sim::{ExecAnswer, Fault, FaultEffect, FaultPoint};
 
-/// db alone, on its volume.
+/// A description of `db` with its volume.
 pub(super) fn db(level: &str) -> Value {
     json!({
         "services": {"db": {"image": "db:1", "volumes": ["data:/data"], "healthcheck": check("pg_isready"), "restart": "unless-stopped", "environment": {"LEVEL": level}}},
@@ -29,7 +29,7 @@ pub(super) fn web(level: &str, order: &str) -> Value {
     }}, "networks": {"front": {}, "back": {}}})
 }
 
-/// The level in a container's description, by its name.
+/// The variable `LEVEL` of a container.
 pub(super) fn level(machine: &Machine, container: &str) -> String {
     let state = machine.state();
     let found = state.container(container).unwrap_or_else(|| panic!("there is no {container}"));
@@ -174,7 +174,7 @@ fn a_new_one_that_can_not_be_made_leaves_the_old_one_running_all_the_time() {
 
 #[test]
 fn a_rollback_does_not_wait_for_a_container_that_was_not_stopped() {
-    // The old one is broken, which is why it is replaced.
+    // The old container is broken, so somebody replaces it.
     let machine = machine();
     machine.up(&db("1")).unwrap();
     machine.engine.set_process("db", Process::new().ready_after(secs(9000)));
@@ -269,7 +269,7 @@ fn a_condition_that_does_not_come_leaves_the_old_one_running() {
     assert_eq!(names(&machine), ["shop-db-1", "shop-migrate-1", "shop-redis-1", "shop-web-1"]);
 }
 
-/// Runs `work`, and looks at the engine's state again and again meanwhile.
+/// Runs `work` and observes the engine's state repeatedly at the same time.
 pub(super) fn watched<T>(
     machine: &Machine,
     every: Duration,
@@ -406,7 +406,7 @@ fn the_containers_of_a_scaled_service_are_replaced_one_after_the_other() {
     }
 }
 
-/// web depends on redis, required or optional.
+/// A description in which `web` depends optionally on `redis`.
 fn optional(condition: &str) -> Value {
     json!({"services": {
         "redis": {"image": "redis:1", "healthcheck": check("ping"), "restart": "no"},

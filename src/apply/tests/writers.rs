@@ -7,7 +7,7 @@ use super::ownership::{adopt, compose_container, described};
 use super::*;
 use crate::engine::Engine;
 
-/// One service with a volume: `db`, or with another name.
+/// A description with one service and its volume.
 fn on_volume(service: &str, volume: &str) -> Value {
     let mut description = json!({
         "services": {"web": {"image": "web:1"}},
@@ -37,7 +37,7 @@ fn with_orphans_removed() -> UpOptions {
     UpOptions { remove_orphans: true, ..UpOptions::default() }
 }
 
-/// The events of containers, without the lock's.
+/// The events of containers, without those of the lock.
 fn happened(machine: &Machine, from: usize) -> Vec<String> {
     machine.happened_from(from).into_iter().filter(|line| !line.contains("spc-lock")).collect()
 }
@@ -79,17 +79,17 @@ fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
     machine.up(&two(json!([]), json!(["x:/data"]))).unwrap();
     let log = machine.engine.event_trace().join("\n");
     assert!(log.rfind("die shop-a-1").unwrap() < log.find("start shop-b-1.new").unwrap(), "{log}");
-    // And back, in the order of the names.
+    // Moves the volume back, this time in the order of the service names.
     machine.up(&two(json!(["x:/data"]), json!([]))).unwrap();
     machine.up(&two(json!(["x:/data"]), json!(["y:/data"]))).unwrap();
-    // Neither can be first: both stop before one of them starts.
+    // The services swap their volumes, so both stop before one of them starts.
     let events = machine.events();
     machine.up(&two(json!(["y:/data"]), json!(["x:/data"]))).unwrap();
     stopped_before_started(&machine.happened_from(events));
 }
 
-/// Every container that is stopped stops before the first start, and exists until the last one has
-/// started.
+/// Asserts that all stops come before the first start, and that the stopped containers exist until
+/// the last start.
 fn stopped_before_started(happened: &[String]) {
     let at = |what: &str| -> Vec<usize> {
         let is_it = |line: &String| line.starts_with(what) && !line.contains("spc-lock");
@@ -234,7 +234,7 @@ fn a_stopped_container_is_not_started_beside_its_successor() {
     );
 }
 
-/// Left by a `docker compose up` that was killed while it recreated the database.
+/// The leftovers of a `docker compose up` that was killed while it recreated the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LeftoverState {
     Absent,
@@ -296,7 +296,7 @@ fn one_database_runs_after_adopting_what_a_killed_compose_left() {
         .filter(|pair| *pair != (LeftoverState::Running, LeftoverState::Running))
     {
         let machine = machine();
-        // Running ones last: two never ran at the same time.
+        // The running one is created last, so two never ran at the same time.
         let mut left = [("shop-db-1", old), ("0a1b2c3d4e5f_shop-db-1", new)];
         left.sort_by_key(|(_, there)| *there == LeftoverState::Running);
         for (name, there) in left {
@@ -359,7 +359,7 @@ fn leftovers_of_a_killed_replacement_are_stopped_before_they_are_removed() {
     assert!(position("stop shop-db-1.new") < position("destroy shop-db-1.new"), "{happened:?}");
 }
 
-/// An object on the engine before a run, at a place where a writer may be.
+/// A container on the engine before a run that may write to the volume.
 #[derive(Debug, Clone)]
 struct RandomWriter {
     name: usize,
@@ -442,7 +442,7 @@ fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
     );
 }
 
-/// Adds it. Of several running writers, only the first one runs.
+/// Creates the container. Only the first of several writers runs.
 fn put(machine: &Machine, drawn: &RandomWriter, is_held: &mut bool) {
     let name = NAMES[drawn.name];
     let service = if name == "shop-other-1" { "other" } else { "db" };
@@ -530,8 +530,8 @@ proptest! {
 fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
     let description = json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
     for delay in [0, 20, 100, 300] {
-        // For a moment two may write, until the later one is noticed: the only place where this is
-        // possible.
+        // This is the only case in which two containers may write for a moment, until spc notices
+        // the later one.
         let machine = std::mem::ManuallyDrop::new(machine());
         let volume = models::VolumeCreateRequest {
             name: Some("common".into()),
@@ -612,7 +612,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
         machine.up_with(&taking_turns(), &UpOptions { services, ..UpOptions::default() })
     };
     let only_writer = || assert_eq!(machine.state().volume("shop_data").unwrap().most_writers, 1);
-    // Both are named: rejected before anything is done.
+    // Both services are named, so spc rejects this before any change.
     let failure = named(&["dev", "prod"]).unwrap_err();
     assert_eq!(
         failure.message,
@@ -626,7 +626,7 @@ fn services_that_never_run_at_once_may_write_to_one_volume() {
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
     only_writer();
 
-    // It is running: neither the other one nor the job may run at the same time.
+    // The service is running, so neither the other service nor the job may run at the same time.
     let changed = with(taking_turns(), "services.prepare.environment", json!({"A": "1"}));
     for (description, service) in [(taking_turns(), "prod"), (changed, "prepare")] {
         let events = machine.events();

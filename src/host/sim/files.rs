@@ -64,12 +64,12 @@ pub(super) enum LastSymlink {
 #[derive(Debug)]
 pub(super) struct Files {
     entries: ByPath<Entry>,
-    /// Whether there may be a folder without permission to pass through.
+    /// Whether a folder may exist that the user can't search.
     barred: bool,
-    /// Bytes that can still be written; `None` means no limit.
+    /// The free space in bytes; `None` means no limit.
     free: Option<u64>,
     beneath: Option<Overlay>,
-    /// Permission bits have no effect, as for root.
+    /// Whether permission bits have no effect, as for root.
     ignores_permissions: bool,
     /// The content that was read from the files beneath.
     seen: ByPath<Bytes>,
@@ -107,10 +107,10 @@ impl Files {
         self.free = bytes;
     }
 
-    /// Fails if a checked path contains a symlink, as on a real host. `last`: whether the operation
-    /// would follow a symlink that is the last name.
+    /// Fails if a checked path contains a symlink, as on a real host. `last` says whether the
+    /// operation would follow a symlink at the end of the path.
     pub(super) fn without_symlinks(&mut self, path: &Path, last: LastSymlink) -> Result<()> {
-        // A folder that is known by its path has no symlink in it.
+        // Keys contain no symlinks, so neither does the path of a known folder.
         let is_known = |folder: &&Path| {
             self.entries.get(folder).is_some_and(|entry| matches!(entry.node, Node::Folder))
         };
@@ -142,7 +142,7 @@ impl Files {
         }
     }
 
-    /// Why the host beneath has the path and this one does not.
+    /// The reason why the host beneath has the path but this host doesn't.
     pub(super) fn left_out(&self, path: &Path) -> Option<&'static str> {
         self.beneath.as_ref()?.left_out(path)
     }
@@ -217,8 +217,8 @@ impl Files {
         if let Some(entry) = self.entries.get_mut(&path)
             && let Node::File(before) = &mut entry.node
         {
-            // If nobody else shares the old content, it is not copied: a journal is appended to
-            // line by line.
+            // Appends without a copy if the content is not shared. Journals are written line by
+            // line.
             let before_alone = std::mem::take(before).try_into_mut();
             let mut whole = before_alone.unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
             whole.extend_from_slice(content);
@@ -242,7 +242,7 @@ impl Files {
         removed.filter(|path| !self.entries.contains_key(path))
     }
 
-    /// With its parents; it is fine if the folder exists.
+    /// Creates a folder and its parents. Succeeds if the folder exists.
     pub(super) fn create_folder(&mut self, path: &Path, now: DateTime<Utc>) -> Result<()> {
         let mut made = PathBuf::from("/");
         let mut parts = absolute(path)?.components().peekable();
@@ -334,7 +334,7 @@ impl Files {
         if self.entries.contains_key(&path) { Ok(path) } else { Err(Errno::NotFound) }
     }
 
-    /// A file, a symlink, or a folder with everything in it.
+    /// Removes a file, a symlink, or a folder with its content.
     pub(super) fn remove(&mut self, path: &Path) -> Result<()> {
         let path = self.resolve(path, LastSymlink::Keep)?;
         if !self.entries.contains_key(&path) {
@@ -380,7 +380,7 @@ impl Files {
             }
         }
         self.forget_beneath(&from);
-        // The files beneath the target are covered, also the names of an empty folder.
+        // The target hides the files beneath it, even if it is an empty folder.
         self.forget_beneath(&to);
         Ok(())
     }
@@ -482,8 +482,8 @@ impl Files {
         Ok(())
     }
 
-    /// For a path without symlinks whose folder is known: the folder, and the name in it. Most
-    /// paths are like this.
+    /// The folder and the name of a path without symlinks in a known folder. This is the common
+    /// case.
     fn known_folder_of<'a>(&self, path: &'a Path) -> Option<(&'a Path, PathBuf)> {
         let (folder, name) = (path.parent()?, path.file_name()?);
         let is_plain = folder.join(name).as_os_str() == path.as_os_str();

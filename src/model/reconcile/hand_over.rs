@@ -1,8 +1,7 @@
-//! Resources that pass from one container to another within a plan. The taker waits until the
-//! holder releases the resource, and both are rolled back together.
+//! Resources such as ports and addresses that pass from one container to another within a plan. The
+//! taker waits until the holder releases the resource, and both are rolled back together.
 //!
-//! If the plan does not stop the holder, this is a conflict, which is reported before the first
-//! change.
+//! If the plan does not stop the holder, spc reports a conflict before the first change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +20,7 @@ use super::merged_groups::MergedGroups;
 use super::order;
 use super::planner::reference;
 
-/// The holder of a resource.
+/// The container that currently has a resource.
 #[derive(Clone, Copy)]
 enum Holder<'a> {
     /// A container of the project.
@@ -67,9 +66,9 @@ impl Releases {
     }
 }
 
-/// Orders the steps of a plan by the resources that they release and take. Fails if someone else
-/// holds a resource and does not release it. `storages`: the stops of containers that write to a
-/// storage that a service will write to, with that service.
+/// Orders the steps of a plan by the resources that they release and take. Fails if another
+/// container holds a resource and the plan does not stop it. `storages` contains the stops of
+/// containers that write to a storage, with the service that will write to it.
 pub(super) fn arrange(
     plan: &mut Plan,
     groups: GroupId,
@@ -139,7 +138,7 @@ pub(super) fn arrange(
     order::sort(plan, &edges, &closing).map_err(|cycle| circle(plan, &takers, &edges, &cycle))
 }
 
-/// The resources taken by the steps that start a container, give it a name or create a network.
+/// The resources that steps take: starting or naming a container, or creating a network.
 fn takers<'a>(plan: &Plan, wanted: &DesiredState<'a>) -> Vec<ResourceClaim<'a>> {
     let mut takers = Vec::new();
     for (id, step) in plan.steps.iter().enumerate() {
@@ -243,7 +242,7 @@ impl<'a> Holders<'a> {
                 }
             }
         }
-        // A one-off container that the plan removes is gone before any start.
+        // The plan removes one-off containers before any start.
         for other in
             observed.others.iter().filter(|other| !releases.stopped.contains_key(&other.id))
         {
@@ -294,7 +293,7 @@ fn is_name(resource: &Resource) -> bool {
     matches!(resource, Resource::ContainerName(_))
 }
 
-/// Whether the step is about this very container.
+/// Whether the step is about this container.
 fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
     match &plan.steps[step].action {
         Action::StartContainer { container: taker }
@@ -305,7 +304,7 @@ fn is_own(plan: &Plan, step: StepId, container: &Container) -> bool {
     }
 }
 
-/// Whether it is a job that has ended when the taker starts.
+/// Whether the holder is a job that has completed before the taker starts.
 fn is_over_before(
     taker: &ResourceClaim<'_>,
     container: &Container,
@@ -314,14 +313,14 @@ fn is_over_before(
     taker.service.is_some_and(|service| wanted.project.ends_before(&container.service, service))
 }
 
-/// Someone else holds the resource, and the plan does not make them release it.
+/// The failure if the plan does not stop the holder of a resource.
 fn conflict(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<'_>) -> Failure {
     let (name, service) = (holder.name(), taker.service.unwrap_or_default());
     let whose = match holder {
         Holder::Other { owner: Some(owner), .. } => {
             format!("the container \"{name}\" of the project \"{owner}\"")
         }
-        // The name alone doesn't say who owns it.
+        // The name alone doesn't identify the owner.
         Holder::Own(container) if is_name(&taker.resource) => {
             format!("the container of the service \"{}\"", container.service)
         }
@@ -394,8 +393,8 @@ fn keeps_name(described: &Service, name: &str) -> bool {
     described.container_name.as_deref() == Some(name)
 }
 
-/// A new network needs addresses that another network has. If that one belongs to the project and
-/// is no longer described, it is removed.
+/// Handles a new network with addresses that another network uses. Removes the other network if it
+/// belongs to the project and is no longer described.
 fn subnets(
     plan: &mut Plan,
     taker: &ResourceClaim<'_>,
@@ -446,7 +445,7 @@ fn subnets(
             && !old.restored
             && !observed.containers.iter().any(|container| container.networks.iter().any(is_lost))
         {
-            // A runbook may have created it for its own use.
+            // A runbook may have created this network for itself.
             return Err(refused(
                 ", which no service is on",
                 "`down` removes it, then `up`: volumes are kept; or choose another `subnet`"
@@ -527,7 +526,7 @@ fn leave(
     removed
 }
 
-/// The failure if the resources can't be passed on, because the steps wait for each other.
+/// The failure if the steps wait for each other, so that no order is possible.
 fn circle(
     plan: &Plan,
     takers: &[ResourceClaim<'_>],

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::{Resolution, Settings};
 
-/// A machine with the project `/work/app`. Its stack is in `deploy` if `spc.toml` says so.
+/// A machine with the project `/work/app`. `spc.toml` may place its stack in `deploy`.
 struct Disk(BTreeMap<PathBuf, Entry>);
 
 const PROGRAM: Entry = Entry::File { is_executable: true };
@@ -179,7 +179,7 @@ fn a_command_gets_a_fixed_path_home_locale_and_listed_variables_only() {
         run("command_env = [\"TOKEN\", \"X\"]", &[("TOKEN", "mine"), ("X", "1")]),
         Ok(expected(&[("TOKEN", "mine"), ("X", "1")]))
     );
-    // An entry for one of these allows it.
+    // An entry under `command_env` allows such a variable.
     assert_eq!(run("command_env = [\"PATH\"]", &[]), Ok(expected(&[("PATH", "deploy:.:/evil")])));
     assert_eq!(
         run("command_env = [\"LD_PRELOAD\"]", &[("LD_PRELOAD", "/x.so")]),
@@ -354,7 +354,7 @@ fn a_program_that_scripts_or_containers_can_write_is_refused() {
             "",
             "scripts or containers can write its program \"/work/app/deploy/git\"",
         ),
-        // Does not exist yet.
+        // This folder does not exist yet.
         (
             Disk::new(),
             "./deploy/new",
@@ -367,8 +367,8 @@ fn a_program_that_scripts_or_containers_can_write_is_refused() {
             "",
             "scripts or containers can write its program \"/work/app/deploy/git\"",
         ),
-        // A symlink in the project leads to a program now, and to another one whenever the script
-        // wants.
+        // A symlink in the project points to an allowed program now. The script can change it at
+        // any time.
         (
             link("/work/app/deploy/link", "/usr/bin/git"),
             "./deploy/link",
@@ -567,7 +567,7 @@ fn a_hint_lists_each_entry_once() {
     let refusal =
         Disk::new().run(toml, &TestCommand { command: "git push", ..GIT_STATUS }).unwrap_err();
     assert_eq!(refusal.add, ["commands = [\"git status\", \"make\", \"git push\"]"]);
-    // If the refusal has another reason than the words, the command is already listed.
+    // If the refusal is not about the command itself, `spc.toml` already lists the command.
     let toml = format!("{ALLOW_GIT}\ncommand_env = [\"A\", \"A\"]");
     let refusal = Disk::new()
         .run(&toml, &TestCommand { environment: &[("B", "1")], ..GIT_STATUS })
