@@ -1,5 +1,5 @@
-//! Whether a script has changed something outside of itself: the exit code for wrong use says that
-//! nothing was changed.
+//! Records whether a script has changed anything outside of itself. The exit code 2 for usage
+//! errors promises that nothing was changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

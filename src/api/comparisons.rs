@@ -1,5 +1,5 @@
-//! Values of different types have no order: Rhai says `false` to all of `<`, `<=`, `>`, `>=` between
-//! them, so that `"8080" > 1024` would pass in silence.
+//! Makes comparisons between values of different types fail. In Rhai, `<`, `<=`, `>` and `>=` are
+//! always `false` for them, so `"8080" > 1024` would go unnoticed.
 
 use std::any::TypeId;
 

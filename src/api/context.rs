@@ -148,8 +148,8 @@ impl Context {
         self
     }
 
-    /// Tells the plan about an error that the last `catch` on this thread swallowed. Call this when
-    /// evaluation has ended.
+    /// Reports to the plan an error that the last `catch` on this thread swallowed. Call this after
+    /// the evaluation.
     pub fn report_swallowed(&self) {
         if let (Some(watch), Some(it)) = (&self.watch, swallowed_errors::at_end()) {
             watch.handles_error(Some((&it.source, it.line)), CATCHES, &it.message);

@@ -194,8 +194,8 @@ impl ExecOptions {
     }
 }
 
-/// Rejects `tty: true`: nobody uses that terminal, so a command that asks a question would wait for
-/// ever.
+/// Rejects `tty: true`. No user sits at that terminal, so a command that asks a question would wait
+/// for ever.
 fn no_terminal(options: &mut Options) -> Result<bool, Failure> {
     if options.bool("tty")?.unwrap_or(false) {
         let hint = "leave it out; what the command reads goes into `stdin`, or run the command with `docker exec -it`";

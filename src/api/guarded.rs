@@ -126,8 +126,8 @@ fn run(
     }
 }
 
-/// A failure with the result of the undo list. A hint to continue without the list is removed,
-/// because it would leave out what the list is for, and earlier work may have been undone.
+/// Adds the result of the undo list to a failure. Removes the hint that another run continues from
+/// here, because the undo may have reverted earlier work.
 fn with_outcome(
     mut failure: Failure,
     label: &str,

@@ -26,7 +26,8 @@ struct Choices {
     /// Projects of which only some services were brought up: their values are kept if the run
     /// succeeds.
     partly_up: BTreeSet<String>,
-    /// Options whose values are secret and therefore not kept; the warning about each was given.
+    /// Options that are not saved because their values contain secrets. spc has warned about each
+    /// of them.
     withheld: BTreeSet<String>,
     /// See [`OptionChoices::note_saved`].
     noted: Option<SavedOptions>,
@@ -65,7 +66,7 @@ impl OptionChoices {
         self.0.lock().by_hand.insert(option.to_owned());
     }
 
-    /// The options whose value nobody set in this run.
+    /// The options that were not set in this run.
     pub(super) fn unchosen(&self) -> SavedOptions {
         let choices = self.0.lock();
         choices
@@ -95,7 +96,7 @@ impl OptionChoices {
         };
         let (secret, chosen): (SavedOptions, SavedOptions) =
             chosen.into_iter().partition(|(_, choice)| holds_secret(choice));
-        // What `.env` describes is read there again.
+        // Options from `.env` need no warning, because the next run reads them there again.
         let lost = secret
             .iter()
             .filter(|(_, choice)| choice.described.as_ref() != Some(&choice.value))
@@ -137,8 +138,7 @@ impl OptionChoices {
         }
     }
 
-    /// Stores nothing for `project` until [`Self::decide`], because what is brought up may be
-    /// undone.
+    /// Stores nothing for `project` until [`Self::decide`], because the `up` may be undone.
     pub(super) fn defer(&self, project: &str) {
         self.0.lock().undecided.push((project.to_owned(), false));
     }
@@ -199,7 +199,7 @@ mod tests {
         assert!(project.file(FILE).contains("hunter2"), "nothing says that it is a secret");
         run.secrets.add("token", &Secrets::token("token", [1; 16]), "hunter2");
         options.choose("pair", choice("a", Some("user:hunter2")));
-        // A short secret that stands in it by chance, and one that `.env` gives again.
+        // A short secret that occurs in the value by chance, and one from `.env`.
         run.secrets.add("user", &Secrets::token("user", [2; 16]), "prod");
         options.choose("zone", choice("eu-prod-1", None));
         options.choose("word", choice("hunter2", Some("hunter2")));

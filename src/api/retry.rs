@@ -304,7 +304,7 @@ mod functions {
             within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = context.host.monotonic().saturating_sub(start);
         let message = || format!("It did not become true within {}", format_duration(timeout));
-        // A plan can't see what the live machine does meanwhile.
+        // A plan can't observe changes of the live machine.
         if let (Err(error), Some(watch)) = (&result, &context.watch)
             && ended_late(late, &context, error)
         {

@@ -92,8 +92,8 @@ impl<'a> SavedValues<'a> {
     }
 }
 
-/// Fails if a person says that a project continues in this folder, the former folder kept other
-/// values, and nobody chose these options now: production would become development.
+/// Fails if the user moves a project to this folder, the former folder saved other option values,
+/// and this run does not set the options. Otherwise production could become development.
 pub(super) async fn choices_of_former_folders(
     context: &Context,
     ctx: &VerbContext,

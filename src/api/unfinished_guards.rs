@@ -1,6 +1,6 @@
-//! `guarded` functions that were cut off (by a kill, a lost machine or a second Ctrl-C), or whose
-//! undo failed. Their undo lists are closures that another process can't run. So spc only warns
-//! whoever runs the next `up`.
+//! Unfinished `guarded` functions: interrupted by a kill, a crash of the machine or a second Ctrl-C,
+//! or with a failed undo. Their undo lists are closures that another process can't run. So the next
+//! `up` only prints a warning.
 
 use std::sync::Arc;
 
@@ -156,7 +156,7 @@ mod tests {
         )
     }
 
-    /// What is recorded after `what` began and failed, with an undo that fails, too.
+    /// The record of a `guarded` function that failed, with a failed undo.
     fn recorded(trial: &Harness, before: &str, label: &str, what: &str) -> String {
         trial.fails(&format!(
             r#"{before}

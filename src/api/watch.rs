@@ -10,8 +10,8 @@ use crate::value::record::Reader;
 pub trait ScriptObserver: Send + Sync {
     /// The current position of the task on this thread.
     fn at(&self, source: &str, line: usize);
-    /// Returns a callback for what the script reads of the answer that the task on this thread has
-    /// just got.
+    /// Returns a callback for each field that the script reads from the last answer of the task on
+    /// this thread.
     fn reader(self: Arc<Self>) -> Reader;
     /// The script is about to wait until this container's process has ended.
     fn awaits_end(&self, container: &str);

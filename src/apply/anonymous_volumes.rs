@@ -1,5 +1,5 @@
-//! Anonymous volumes of a container that is replaced: which of them the new container takes over,
-//! and which warnings this needs.
+//! Anonymous volumes of a replaced container: selects those that the new container keeps, and warns
+//! about old content.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::model::names::NEW_SUFFIX;
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{MountSource, Service};
 
-/// Target → volume of the container `old`, where the new container `name` has an anonymous volume
-/// too. Their data is kept, unless `renews` is set. Adds a note if a volume is used under another
-/// image, is renewed, or has no target any more.
+/// Target → volume of the container `old`, for each target where the new container `name` also has
+/// an anonymous volume. The data is kept unless `renews` is set. Adds a note if a volume is used
+/// with another image, is renewed, or has no target in the new container.
 pub(super) async fn inherited(
     ctx: &VerbContext,
     service: &Service,

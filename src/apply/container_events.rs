@@ -105,8 +105,8 @@ impl ContainerEvents {
             .map_err(|error| of_engine(error, "listen to the engine's events"))
     }
 
-    /// Distributes events for ever. When the stream ends (the engine restarted), it tells all
-    /// waiters to look, subscribes again, and tells them to look again.
+    /// Distributes events for ever. When the stream ends because the engine restarts, it makes all
+    /// waiters inspect their containers, subscribes again, and makes them inspect again.
     pub async fn dispatch(&self, ctx: &VerbContext, mut events: Events) {
         loop {
             while let Some(Ok(message)) = events.next().await {
@@ -139,7 +139,7 @@ impl ContainerEvents {
         if let Signal::Died { exit_code } = signal
             && self.relied_on.lock().contains(container)
         {
-            // If no plan is executed any more, nobody needs to know.
+            // Fails only if no plan is being executed. Then the event is irrelevant.
             let _ = self.deaths.0.unbounded_send(ContainerExit {
                 container: container.to_owned(),
                 exit_code: *exit_code,

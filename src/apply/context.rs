@@ -44,7 +44,7 @@ pub struct BuildContext {
     pub files: usize,
     /// The size of these files.
     pub bytes: u64,
-    /// What the Dockerfile says.
+    /// The instructions of the Dockerfile.
     pub instructions: Instructions,
     /// A sentence for each entry that can't be sent and was skipped.
     pub notes: Vec<String>,
@@ -52,14 +52,14 @@ pub struct BuildContext {
     entries: Arc<[Entry]>,
 }
 
-/// What a build takes from outside its context, according to its Dockerfile.
+/// The inputs of a build from outside of its context, according to its Dockerfile.
 #[derive(Debug)]
 pub struct Instructions {
     /// The path of the Dockerfile inside the context, with symlinks resolved, as spc sends it to
     /// the engine.
     pub dockerfile: String,
-    /// What the Dockerfile makes the engine download: first what it clearly says, then what some
-    /// builder could read in it.
+    /// The downloads that the Dockerfile causes: first the certain ones, then those that some
+    /// builder might find in it.
     pub downloads: Vec<Download>,
     /// The images that read the Dockerfile instead of the builder.
     pub frontends: Vec<String>,

@@ -36,8 +36,8 @@ pub struct ContainerRequest<'a> {
     pub run: &'a str,
 }
 
-/// The body of a container's create call. Exposed secrets in the environment are revealed here and
-/// nowhere else.
+/// The body of a container's create call. Only this function reveals exposed secrets in the
+/// environment.
 pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody {
     let service = request.service;
     let environment = service
@@ -183,8 +183,8 @@ fn host_config(request: &ContainerRequest<'_>, network: Option<String>) -> model
     }
 }
 
-/// Bind mounts whose source is created if it is missing go into `binds`: the engine creates it only
-/// for those.
+/// Splits mounts into `binds` and `mounts`. The engine creates a missing source of a bind mount
+/// only for `binds`.
 fn mounts(request: &ContainerRequest<'_>) -> (Vec<String>, Vec<models::Mount>) {
     let (mut binds, mut mounts) = (Vec::new(), Vec::new());
     for mount in &request.service.volumes {

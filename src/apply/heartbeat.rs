@@ -67,8 +67,8 @@ pub(super) async fn write_holder(
     engine.container_upload(id, "/", packed.into()).await
 }
 
-/// Reads what the owner wrote. `None` if it took the lock a moment ago and has not written yet, or if
-/// its writing was lost.
+/// Reads the lock's content. `None` if the owner has just taken the lock and not written yet, or if
+/// the content was lost.
 pub(super) async fn read_holder(
     engine: &dyn Engine,
     id: &str,

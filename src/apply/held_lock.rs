@@ -26,7 +26,7 @@ pub async fn remove(engine: &dyn Engine, id: &str) -> Result<(), Failure> {
     match engine.container_remove(id, true, true).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_not_found() => Ok(()),
-        // Someone else is removing it at this moment.
+        // Another client is removing it at this moment.
         Err(error) if error.is_conflict() && error.message.contains("already in progress") => {
             Ok(())
         }

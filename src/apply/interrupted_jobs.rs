@@ -1,13 +1,13 @@
-//! Jobs that an interrupted run started and that are not done.
+//! Unfinished jobs of an interrupted run.
 //!
-//! A job that replaces another one is undone together with its replacement. A job without a former
-//! container is ended in the same way: nobody waits for it any more, and it would run beside
-//! whatever comes next. The next run starts it again.
+//! A job that replaces another container is rolled back with the replacement. A job without an old
+//! container is stopped too, because no run waits for it any more and it could run at the same time
+//! as the next run. The next run starts it again.
 
 use crate::model::plan::{Action, Anonymous, Plan, RollbackAction, WaitCondition};
 
-/// The steps that end the jobs which were started, are not done and have no rollback of their own.
-/// `is_done`: whether a step is done.
+/// The steps that stop jobs which were started, are not done, and belong to no rollback. `is_done`
+/// says whether a step is done.
 pub fn ends(plan: &Plan, is_done: &dyn Fn(usize) -> bool) -> Vec<RollbackAction> {
     let steps = || plan.steps.iter().enumerate();
     let undone = |step: &crate::model::plan::Step| {

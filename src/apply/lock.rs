@@ -44,7 +44,7 @@ const NAMELESS: Duration = Duration::from_secs(5);
 
 /// The reason why the lock was not taken.
 enum LockError {
-    /// The engine has no space for it, and nobody holds it.
+    /// The engine's disk is full, and no run holds the lock.
     NoSpace(Failure),
     Failed(Failure),
 }
@@ -114,7 +114,7 @@ async fn acquire_for(
                 return Ok(lock);
             }
             Ok(LockAttempt::Refused(failure)) => LockError::Failed(failure),
-            // Someone else may still hold the lock.
+            // Another run may still hold the lock.
             Err(LockError::NoSpace(failure)) => LockError::NoSpace(failure),
             Err(failed) => return Err(failed),
         };
@@ -167,7 +167,8 @@ const TAKE: &str = "take the project's lock";
 /// An attempt to take the lock.
 enum LockAttempt {
     Taken(Lock),
-    /// The engine says that its name is in use: by another run, if a container has it.
+    /// The engine reports that the name is in use. If a container has it, another run holds the
+    /// lock.
     Refused(Failure),
 }
 
@@ -229,7 +230,7 @@ impl LockWaiter {
         now.saturating_sub(since) >= NAMELESS
     }
 
-    /// Looks at the lock at the time `now`. Returns who left it, if nobody holds it any more.
+    /// Inspects the lock at the time `now`. Returns its former owner if the lock is abandoned.
     fn look(
         &mut self,
         ctx: &VerbContext,

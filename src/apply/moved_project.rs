@@ -1,4 +1,5 @@
-//! Projects whose folder was renamed or moved, or that continue in the folder of another release.
+//! Projects that were moved: to a renamed folder, to another folder, or to the folder of another
+//! release.
 //!
 //! An object belongs to the folder in its label, and labels can't be changed: a volume keeps the
 //! name of the folder that created it. In another folder a person has to name the project, with
@@ -101,8 +102,8 @@ fn has_folderless(observed: &ObservedState) -> bool {
         || observed.networks.iter().any(|network| network.compose && !network.ours)
 }
 
-/// Networks and volumes of Docker Compose that the project adopted: those recorded in `.spc/`, or
-/// all of them if the engine's record says that they belong to this folder.
+/// Networks and volumes that the project adopted from Docker Compose: those recorded in `.spc/`, or
+/// all of them if the record on the engine assigns them to this folder.
 pub(super) fn adopted(
     ctx: &VerbContext,
     observed: &ObservedState,

@@ -17,7 +17,7 @@ fn text<'a>(found: &'a EngineObject, pointer: &str) -> &'a str {
 /// `of the image "app:1", running, created 2026-01-02T03:04:05Z`
 fn described(found: &EngineObject) -> String {
     let created = text(found, "/Created");
-    // Nobody needs nanoseconds here.
+    // Omits the nanoseconds.
     let created = created
         .split_once('.')
         .map_or_else(|| created.to_owned(), |(seconds, _)| format!("{seconds}Z"));
@@ -125,9 +125,8 @@ pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Fai
     }
 }
 
-/// Before `old` is changed: rejects a replacement whose final name belongs to another container. If
-/// the name doesn't change, `old` has it. `gives_up`: whether the plan takes the name from the
-/// container with this id.
+/// Rejects a replacement before `old` is changed if another container has its final name.
+/// `gives_up` says whether the plan takes the name from the container with this id.
 pub async fn check_final_name(
     engine: &dyn Engine,
     new: &str,

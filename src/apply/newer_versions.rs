@@ -1,10 +1,10 @@
-//! Decides which verbs may continue beside objects and records of a newer spc.
+//! Decides which verbs may work on objects and records of a newer version of spc.
 //!
-//! A verb that creates or changes containers is rejected: it would compare content that it does not
-//! understand, and replace it. `down`, `stop` and `remove` continue with a warning. A person who
-//! has only this spc needs them. They use only labels that every version has (Compose's, and the
-//! owner of the project), and remove no more than the same command of Docker Compose. Locks have
-//! other rules: see `lock`.
+//! A verb that creates or changes containers is rejected: it would compare labels that it does not
+//! understand, and replace the containers. `down`, `stop` and `remove` continue with a warning,
+//! because a user who has only this version needs them. They use only labels that every version has
+//! (Compose's labels and the owner of the project), and remove no more than the same command of
+//! Docker Compose. Locks have other rules: see `lock`.
 
 use super::records::Records;
 use crate::model::format::USE_NEWER;

@@ -47,8 +47,8 @@ pub enum ObserveScope {
     Engine,
 }
 
-/// The state of `project`. Includes the networks and volumes in `wanted_names`, whoever created
-/// them.
+/// The state of `project`. Includes the networks and volumes in `wanted_names`, even if others
+/// created them.
 pub async fn observe(
     engine: &dyn Engine,
     project: &str,
@@ -154,8 +154,8 @@ pub async fn bystanders(engine: &dyn Engine) -> Result<Vec<EngineContainer>, Fai
     Ok(all.iter().filter_map(bystander).collect())
 }
 
-/// An engine whose disk was full when a container was stopped still lists it as running (20.10); an
-/// inspect shows the real state.
+/// Corrects the state of stopped containers. If the disk was full when a container stopped, Docker
+/// 20.10 still lists it as running. Only an inspection shows the real state.
 async fn look_at_stopped(engine: &dyn Engine, observed: &mut ObservedState, state: &State) {
     let doubtful = observed
         .containers

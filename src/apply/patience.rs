@@ -1,4 +1,4 @@
-//! Reports long waits, so that nobody has to guess what a run waits for.
+//! Reports long waits, so that the user knows what a run waits for.
 
 use std::time::Duration;
 

@@ -90,7 +90,7 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
             ),
             format!("log in with `docker login {registry}`, then run the same again"),
         ),
-        // For an image of someone else, a registry gives a stranger no other answer.
+        // Registries give the same answer for a missing image and for one without access.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
             format!(
                 "There is no image \"{image}\" {here}in the registry \"{registry}\", or it is private"

@@ -85,8 +85,8 @@ pub(super) fn read(
     }
 }
 
-/// Finds what is in the place of a folder on the way from `.spc` to a file in it. The system reports
-/// a file below it as missing, and nothing can be written there.
+/// Finds a file in place of a folder between `.spc` and a record. The system reports a record below
+/// it as missing, and nothing can be written there.
 fn not_a_folder(host: &dyn Host, folder: &CheckedPath, path: &CheckedPath) -> Option<CheckedPath> {
     std::iter::successors(path.parent(), CheckedPath::parent)
         .take_while(|at| at.as_path().starts_with(folder.as_path()))

@@ -189,15 +189,16 @@ impl<'a> Records<'a> {
         let content = VersionedContent::new(format::STATE, &state);
         let text = serde_json::to_vec_pretty(&content).unwrap_or_default();
         let path = self.path(STATE)?;
-        // Its secrets are masked. Whoever shares the folder with other users keeps its mode.
+        // Secrets in the file are masked. An existing file keeps its mode, because its owner may
+        // share it with other users.
         let mode = if self.host.info(&path).is_ok() { None } else { Some(RECORD_MODE) };
         self.host.write(&path, &text, mode)?;
         let _ = self.know(Ok(Arc::new(state)));
         Ok(())
     }
 
-    /// `<key id>:<fingerprint>` of values. It uses a key, so that nobody can guess the values. The
-    /// first call creates the key.
+    /// The fingerprint of values: `<key id>:<fingerprint>`. The key prevents guessing the values.
+    /// The first call creates the key.
     pub fn fingerprint(&self, values: &BTreeMap<String, String>) -> Result<String, HostError> {
         let key = self.key()?;
         let path = self.path(KEY)?;

@@ -1,4 +1,4 @@
-//! Restores a network whose subnet another network got, in a rollback.
+//! Rollback: restores a network after another network took its subnet.
 
 use super::VerbContext;
 use super::create;

@@ -21,7 +21,7 @@ struct Entry {
     number: u64,
     engine: Arc<dyn Engine>,
     started: StartedCommand,
-    /// The run was interrupted, so nobody waits for it.
+    /// Whether the run was interrupted and no longer waits for it.
     is_left: bool,
 }
 
@@ -98,7 +98,7 @@ pub async fn kill_all_of(engine: &Arc<dyn Engine>) {
 
 async fn kill(all: Vec<Entry>) {
     join_all(all.iter().map(|Entry { engine, started, .. }| async move {
-        // Nobody is left who could read why one can't be killed.
+        // Ignores errors, because the process exits and can't report them.
         let _ = send(&**engine, started, EndSignal::Kill).await;
     }))
     .await;

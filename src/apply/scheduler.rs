@@ -1,8 +1,8 @@
-//! Decides in which order the engine gets steps that keep it busy: first the one that delays the
-//! rest most.
+//! Decides the order of steps that keep the engine busy: the step with the most delayed dependents comes
+//! first.
 //!
-//! The engine hardly creates and starts ten containers at once faster than one after another. So a
-//! start that the rest of the stack waits for must not be queued behind nine that nobody waits for.
+//! The engine creates and starts ten containers in parallel hardly faster than one by one. So a
+//! container with dependents must not wait behind nine containers without dependents.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

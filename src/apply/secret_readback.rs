@@ -136,8 +136,8 @@ async fn has_file(ctx: &VerbContext, id: &str, path: &str, content: &[u8]) -> Re
         .map_err(|why| format!("\"{path}\" in it {why}"))
 }
 
-/// Whether the first file of an archive has this content, or what is wrong with the archive. The
-/// container may have put anything there, so no more is read than the content would take.
+/// Whether the first file of an archive has this content, or the error in the archive. The
+/// container may have put a file of any size there, so no more than the expected size is read.
 async fn is_content(
     mut stream: impl Stream<Item = EngineResult<Bytes>> + Unpin,
     content: &[u8],

@@ -1,8 +1,8 @@
 //! Waits for the engine after a killed run, because it may still be executing the last call of that
 //! run.
 //!
-//! A run that takes over its lock at once would see an unfinished state: a container that is about
-//! to be created, or is being stopped.
+//! Without this wait, a run that takes over the lock immediately could see an unfinished state,
+//! such as a container that is being created or stopped.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::model::time::format_duration;
 
 /// The longest time of calls that don't wait for a process: create, connect, rename, start.
 const SHORT: Duration = Duration::from_secs(1);
-/// As long as the wait for a lock whose owner may still exist. So this check never makes a run
-/// later.
+/// The longest wait. It equals the wait for a lock with an unknown owner, so this check never makes
+/// a run slower.
 const LONGEST: Duration = Duration::from_secs(30);
 /// The pause between two looks at a container that is being stopped.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 pub(super) async fn settle(ctx: &VerbContext, project: &str) {
     let begun = ctx.host.monotonic();
     ctx.host.sleep(SHORT).await;
-    // That run may have recorded more until its end.
+    // The killed run may have written records until its end.
     ctx.records(project).read_again();
     let mut longest = Duration::ZERO;
     for id in stopping(ctx, project).await {

@@ -53,7 +53,7 @@ pub(super) struct VerbRun<'a> {
     pub(super) delivered: KnownSecrets,
 }
 
-/// What a caller does under the lock of a verb, so that other runs come before or after all of it.
+/// Work of the caller under the lock of a verb, so that no other run can interleave.
 #[derive(Clone, Copy)]
 pub struct LockHooks<'a> {
     /// Called before the first change. Its failure is the verb's failure.
@@ -127,8 +127,8 @@ impl VerbRun<'_> {
             self.ctx.log(Level::Warning, format!("{}; going on without it", failure.message));
         }
         let plan = self.plan(make_plan, &observed).await?;
-        // A lock exists: another run is active, or was killed at its very end. In the second case
-        // nobody else removes the lock.
+        // If a lock exists, another run is active or was killed at its end. In the second case, no
+        // other run removes the lock.
         let in_order = (!observed.locked || self.ctx.lock.is_some())
             && !moved_project::is_outdated(self.ctx, self.name, &observed, self.project.is_some());
         self.check(&plan, &observed, false).await?;
@@ -189,8 +189,8 @@ impl VerbRun<'_> {
         Ok(lock)
     }
 
-    /// Observes and plans again, now that nobody else changes the project, and executes that plan.
-    /// Boxed, because the future is large.
+    /// Observes and plans again under the lock, and executes that plan. Boxed, because the future
+    /// is large.
     fn locked<'a>(
         &'a self,
         make_plan: &'a MakePlan<'a>,
@@ -216,9 +216,9 @@ impl VerbRun<'_> {
         moved_project::settle(self.ctx, self.name, observed, lock, self.project.is_some()).await
     }
 
-    /// Records where the project was moved from, before the first change, because a killed run was
-    /// accepted too. For `down` it happens afterwards: only then is it known what is left of the
-    /// project.
+    /// Records the former folder of a moved project. This happens before the first change, so that
+    /// a killed run also counts. For `down` it happens afterwards, because it depends on the
+    /// objects that are left.
     async fn record_move(
         &self,
         observed: &ObservedState,
@@ -314,7 +314,7 @@ impl VerbRun<'_> {
         Ok(observed)
     }
 
-    /// Reports what was found and not changed.
+    /// Reports the notes of the plan: findings that spc does not change.
     fn say_notes(&self, plan: &Plan) {
         for note in &plan.notes {
             self.ctx.log(Level::Warning, note.clone());
@@ -407,7 +407,7 @@ impl VerbRun<'_> {
         }
     }
 
-    /// Stores what the next run needs. If that fails, it only warns.
+    /// Stores the records for the next run. A failure is only a warning.
     fn record(&self, report: &ExecutionReport, observed: &ObservedState) {
         let records = self.ctx.records(self.name);
         let kept = records.update(|state| {

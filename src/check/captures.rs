@@ -1,5 +1,5 @@
-//! Finds closures that use the variable whose method they are passed to. Rhai locks this variable
-//! while the method runs.
+//! Finds closures that use a variable and are passed to a method of the same variable. Rhai locks
+//! the variable while the method runs.
 
 use rhai::Expr;
 

@@ -87,8 +87,8 @@ fn named_file<'a>(call: &Call<'a>) -> Option<(&'a str, Position)> {
     }
 }
 
-/// Whether a script in a folder below the project has the file beside it or above: it belongs to
-/// another project, in whose folder it is started.
+/// Whether the file exists in the script's folder or in a parent folder below the project. Then the
+/// script belongs to another project and is started in that project's folder.
 fn is_beside(context: &Context, script: &str, path: &str) -> bool {
     let below = Path::new(script).ancestors().skip(1);
     below
@@ -124,7 +124,7 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
     let place = |failure: &Failure| failure.place.as_ref().map(|at| (at.line, at.column));
     let last = (0..list.len()).max_by_key(|index| place(&list[*index]));
     for (index, mut failure) in list.into_iter().enumerate() {
-        // No finding of its own: nothing says how many more there are.
+        // The number of omitted faults is unknown, so this is not a separate finding.
         if is_cut && Some(index) == last {
             failure = failure.detail(
                 "not shown",

@@ -20,7 +20,7 @@ const FOREIGN: [&str; 1] = ["node_modules"];
 /// The deepest folders that are searched.
 const DEPTH: usize = 64;
 
-/// Files whose imports may not leave the same folder.
+/// Files with the same root folder, which their imports may not leave.
 pub struct Group {
     pub root: PathBuf,
     /// Canonical, sorted.

@@ -26,7 +26,7 @@ use crate::api::options::{ALL, OptionsOverload};
 use crate::model::Failure;
 use crate::model::names::check_project;
 
-/// What a literal is checked as.
+/// The kind of value that a literal is checked as.
 #[derive(Clone)]
 pub enum Role {
     /// The part of a description at this path.

@@ -6,7 +6,7 @@ use rhai::Expr;
 use super::literal::text;
 use crate::model::Failure;
 
-/// The warning for a health check whose test is too weak.
+/// The warning for a health check with a test that is too weak.
 pub fn weak(test: &Expr) -> Option<Failure> {
     let words = words(test)?;
     let (at, tool) = words.iter().enumerate().find_map(|(at, word)| Some((at, tool(word)?)))?;

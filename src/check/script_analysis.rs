@@ -139,7 +139,7 @@ impl<'a> ScriptAnalysis<'a> {
         self.captured.get(&address(closure)).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a map or list may have other content than what was assigned.
+    /// Whether the content of a map or list may differ from the assigned literal.
     pub fn may_differ(&self, binding: usize) -> bool {
         self.bindings[binding].is_changed || self.changed_by_call.contains(&binding)
     }

@@ -1,6 +1,6 @@
-//! Finds comparisons of values of different types, and fields that a literal map doesn't have, where
-//! the values of all variables involved are known. A run says nothing to `"8080" == 8080` or to a
-//! misspelt field, which is `()`.
+//! Finds comparisons of values of different types, and missing fields of literal maps, if the
+//! values of all involved variables are known. A run doesn't report them: `"8080" == 8080` is
+//! false, and a misspelt field is `()`.
 
 use rhai::{Expr, FnCallExpr};
 
@@ -26,7 +26,7 @@ pub fn check(parsed: &ParsedSource, reading: &ScriptAnalysis<'_>, findings: &mut
     }
 }
 
-/// The failure of a comparison whose sides have different types.
+/// The failure of a comparison of different types.
 fn compared(reading: &ScriptAnalysis<'_>, call: &FnCallExpr) -> Option<Failure> {
     let [left, right] = call.args.as_slice() else { return None };
     let (left, right) = (type_of(reading, left, 0)?, type_of(reading, right, 0)?);

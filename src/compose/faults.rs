@@ -278,8 +278,8 @@ impl FaultSearch {
         self.description != before
     }
 
-    /// Adds an image to the service whose image or build was removed. Otherwise it would have
-    /// another mistake.
+    /// Adds an image to a service after its wrong image or build was removed. Otherwise the missing
+    /// image would be another mistake.
     fn put_image_for(&mut self, path: &[String], failure: &Failure) {
         let [services, name, key] = path else { return };
         let names_image = matches!(key.as_str(), "image" | "build" | "extends" | "provider")

@@ -136,7 +136,8 @@ impl Interpolation<'_> {
         })
     }
 
-    /// Only a `${` opens another level; `escaped_opens` says whether `$${` does too.
+    /// The position of the closing brace. `${` opens another level; `escaped_opens` says whether
+    /// `$${` does too.
     fn closing_brace(&self, body: &str, escaped_opens: bool) -> Option<usize> {
         let mut open = 1;
         let mut after_mark = false;

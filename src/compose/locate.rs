@@ -182,7 +182,7 @@ impl PathVisitor<'_> {
     }
 }
 
-/// A key of a map, at which parsing fails if the function says so.
+/// A key of a map. Parsing stops at it if the function returns so.
 struct Key<'a> {
     refuse: &'a mut dyn FnMut(String) -> bool,
 }

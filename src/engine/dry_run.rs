@@ -291,8 +291,8 @@ impl DryRunEngine {
         name.unwrap_or_else(|| network.to_owned())
     }
 
-    /// What the simulation made up for a new container: its id, and the names of volumes that have
-    /// none.
+    /// Reports the values that the simulation made up for a new container: its id and the names of
+    /// anonymous volumes.
     async fn tell_made_up(&self, id: &str, name: &str) -> Result<()> {
         let container = Object::container(name);
         self.effects.invented(id, &container);

@@ -37,8 +37,8 @@ impl From<EngineError> for ExecEndError {
     }
 }
 
-/// The user that may end processes of root. A command can become root with a program such as
-/// `sudo`, whoever started it.
+/// The user that may kill processes of root. Any command can become root with a program such as
+/// `sudo`.
 const ROOT: &str = "0";
 
 /// Sends a signal to the command's processes. Returns their number. If its own user finds none,

@@ -8,10 +8,10 @@
 /// The variable that marks the processes of an exec.
 const VARIABLE: &str = "SPC_EXEC";
 
-/// The shell script that searches for them. It uses only builtins of a POSIX shell, because the
-/// image may have nothing else. It prints the number of processes that it found. A process belongs
-/// to a group with other processes whose environment may not be readable. A group that the
-/// container can't see is 0.
+/// The shell script that finds and signals the processes. It uses only builtins of a POSIX shell,
+/// because the image may have nothing else. It prints the number of found processes. It signals
+/// their process groups, because the environment of other processes in a group may not be readable.
+/// A group that the container can't see has the number 0.
 const SCRIPT: &str = r#"count=0
 for folder in /proc/[0-9]*; do
     pid=${folder#/proc/}

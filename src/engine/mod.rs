@@ -37,7 +37,7 @@ pub use self::intent::Intent;
 #[error("{message}")]
 pub struct EngineError {
     pub kind: EngineErrorKind,
-    /// The engine's message, or what was tried and how it failed; a sentence without a full stop.
+    /// The engine's message, or the failed action and its cause. A sentence without a full stop.
     pub message: String,
     /// The next step, if one is known.
     pub hint: Option<String>,
@@ -63,8 +63,8 @@ pub enum EngineErrorKind {
     Conflict,
     /// The engine's disk is full (500).
     NoSpace,
-    /// The object can't do it with its settings (501): for example a log driver whose logs can't be
-    /// read.
+    /// The object doesn't support it with its settings (501), for example a log driver without
+    /// readable logs.
     Unsupported,
     /// Any other failure of the engine (500 and above).
     Server,
@@ -174,8 +174,8 @@ pub struct ExecRequest {
     pub stdin: bool,
     /// The caller says that it changes nothing. For plans; not sent to the engine.
     pub read_only: bool,
-    /// How long the caller waits for its end. For plans, whose own time stands still meanwhile; not
-    /// sent to the engine.
+    /// How long the caller waits for its end. Only plans use it, because their virtual time does
+    /// not advance meanwhile. Not sent to the engine.
     pub timeout: Option<Duration>,
 }
 
@@ -297,8 +297,8 @@ impl std::fmt::Debug for RegistryAuth {
 /// How many readings of a container's usage to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatsRequest {
-    /// A reading about once a second, until nobody reads them; or only one, for which the engine
-    /// needs about two seconds, because it measures twice.
+    /// Whether to send a reading about once a second until the stream is dropped. Otherwise the
+    /// engine sends one, after about two seconds, because it measures twice.
     pub follow: bool,
 }
 

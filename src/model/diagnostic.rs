@@ -32,7 +32,7 @@ pub enum Severity {
 /// The field of a finding that contains the name of its rule.
 pub const RULE: &str = "rule";
 
-/// What stands in a frame for a function without a name.
+/// The name of a function without a name in a frame.
 pub const CLOSURE: &str = "closure";
 
 /// One call of the trace, innermost first.
@@ -63,8 +63,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// The exit code of a run that ended with it. The code for wrong use says that nothing was
-    /// changed, so a mistake that comes to light after a change has the code of a failure.
+    /// The exit code of a run that ended with it. The code for usage errors promises that nothing
+    /// was changed, so a usage error after a change has the code of a failure.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Usage if self.after_changes => Kind::Failed.exit_code(),

@@ -100,15 +100,15 @@ impl From<String> for StepStatus {
 #[cfg_attr(test, derive(strum::VariantNames))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// What a verb is about to do.
+    /// The plan of a verb.
     Planned {
         verb: String,
         project: String,
         steps: Vec<PlanStep>,
-        /// The way back of each group that has one.
+        /// The rollback of each group that has one.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         rollbacks: Vec<RollbackSteps>,
-        /// What is found and left alone.
+        /// Findings that the verb does not change.
         notes: Vec<String>,
     },
     /// A verb starts to execute its plan of `steps` steps.

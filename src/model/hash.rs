@@ -288,7 +288,7 @@ mod tests {
         for device in ["/data", "/data/", "/data/./x"] {
             assert_eq!(of(device), by_version_0_1_0(device), "{device}");
         }
-        // The engine resolved this path in a directory of its own, so that volume is another one.
+        // The engine resolved this path in its own directory, so it is another volume.
         assert_ne!(of("./data"), by_version_0_1_0("./data"));
         assert_eq!(of("./data"), of("/srv/shop/data"));
     }

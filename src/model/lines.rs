@@ -65,8 +65,7 @@ impl Lines {
     }
 }
 
-/// The same for streams of which nobody needs the whole of a very long line: the line is cut off
-/// and ends with `…`.
+/// The same for streams that may contain very long lines. A long line is cut off and ends with `…`.
 #[derive(Debug, Default)]
 pub struct ShortLines {
     unfinished: Vec<u8>,

@@ -165,7 +165,7 @@ pub fn is_like_id(name: &str) -> bool {
     matches!(name.len(), 12 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The name of an image whose service is built and has no `image`.
+/// The image name of a service with a build and without `image`.
 pub fn built_image(project: &str, service: &str) -> String {
     format!("{project}-{service}")
 }

@@ -17,7 +17,7 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The rollback of each group.
     pub rollbacks: BTreeMap<GroupId, Rollback>,
-    /// What was found and not changed.
+    /// Findings that the plan does not change.
     pub notes: Vec<String>,
 }
 

@@ -32,7 +32,7 @@ pub struct Preview {
     pub summary: BTreeMap<SummaryKey, usize>,
     /// Steps that run only if the image of a pull or build is different (or is the same).
     pub conditional: usize,
-    /// What was found and not changed, and other remarks.
+    /// Findings that the run does not change, and other remarks.
     pub notes: Vec<String>,
     /// Set if the plan ends before the runbook does.
     #[serde(skip_serializing_if = "Option::is_none")]

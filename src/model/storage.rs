@@ -1,10 +1,9 @@
-//! Where the data of a volume or folder is stored. One storage can have several names.
+//! The storage of volumes and folders. One storage can have several names.
 //!
-//! A volume of the default driver can stand for a folder of the machine, a share of another
-//! machine, or a device. Another volume or a bind mount can stand for the same one. A folder inside
-//! another one is a part of it. Targets of symlinks are known only if they were resolved: see
-//! [`Storages::links`]. The storage of other volume drivers is unknown, and so are folders that the
-//! machine mounts at two places.
+//! A volume of the default driver can represent a folder of the machine, a network share or a device.
+//! Another volume or a bind mount can represent the same one. A folder inside another one is a part of
+//! it. Targets of symlinks are known only if they were resolved: see [`Storages::links`]. The storage of
+//! other volume drivers is unknown, and so are folders that the machine mounts at two places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -110,7 +109,7 @@ pub struct StoredVolume {
 pub struct Storages {
     /// Every volume of the engine, by name.
     pub volumes: BTreeMap<String, StoredVolume>,
-    /// Folder → resolved path, for folders whose path contains symlinks.
+    /// Folder → resolved path, for paths with symlinks.
     pub links: BTreeMap<String, String>,
 }
 

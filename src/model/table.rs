@@ -10,8 +10,7 @@ use super::{Failure, Kind};
 /// Spaces between two columns.
 const GAP: u16 = 3;
 
-/// The most cells of a table. If each row has a field of its own, every other row gets a cell for
-/// it.
+/// The maximum number of cells. A field that only one row has still adds a cell to every row.
 const CELLS: usize = 1_000_000;
 
 /// Rows with named columns. A cell is any JSON value; `null` is empty.
@@ -124,7 +123,7 @@ impl Table {
     }
 }
 
-/// The heading of a column: its key in upper case, or what stands there in the place of a secret.
+/// The heading of a column: its key in upper case, with secrets masked.
 fn heading(name: &str, mask: &dyn Fn(&str) -> String) -> String {
     let masked = mask(name);
     let shown = if masked == name { name.to_uppercase().replace('_', " ") } else { masked };

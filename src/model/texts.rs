@@ -1,9 +1,8 @@
 //! Visits every text that a run reports: in events, the preview of a plan, and diagnostics.
 //! [`super::masking`] uses this visitor to mask secrets.
 //!
-//! Each type is taken apart with all its fields. So a new field or variant compiles only once this
-//! file says whether it is a text. `field: _` is not a text but a number, a flag, or a word of a
-//! closed enum.
+//! Each type is destructured with all its fields. So a new field or variant compiles only after
+//! this file decides whether it is a text. `field: _` marks a number, a flag or an enum.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;

@@ -1,8 +1,8 @@
 //! Finds tokens of secrets in a text, without the secrets of the run.
 //!
-//! In scripts and descriptions a token stands for a value. In a place where spc delivers no value,
-//! the text of the token must not arrive either: it is not the value, and whoever wrote it there
-//! meant the secret. So these places search for the mark that begins a token.
+//! In scripts and descriptions a token represents the value of a secret. Where spc delivers no
+//! value, the token must not arrive either, because the author meant the secret. So these places
+//! search for the mark that starts a token.
 
 /// The beginning of a token.
 pub(super) const HIDDEN_MARK: &str = "\u{27e8}secret:";

@@ -127,8 +127,8 @@ fn is_pictograph(c: char) -> bool {
         | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// Letters whose shape depends on their neighbours: Arabic and related scripts, scripts of India
-/// and its region.
+/// Whether the shape of a letter depends on its neighbours: Arabic and related scripts, scripts of
+/// India and its region.
 fn is_shaped(c: char) -> bool {
     matches!(c, '\u{600}'..='\u{8ff}' | '\u{900}'..='\u{dff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}')
         && !is_hidden(c)

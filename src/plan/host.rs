@@ -26,7 +26,7 @@ use crate::policy::CheckedPath;
 /// A host that is read and never changed.
 pub struct DryRunHost {
     live: Arc<dyn Host>,
-    /// Over the files of the live host: the runbook reads what it would have written.
+    /// An overlay over the live host's files, so that the runbook can read planned writes.
     sim: SimHost,
     recorder: Arc<Recorder>,
     /// The base of displayed paths.

@@ -128,11 +128,11 @@ fn attempt(
         say,
     } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
-    // What runs side by side is shown in the order in which the runbook writes it.
+    // Shows parallel work in the order in which the runbook contains it.
     let sim = SimTaskExecutor::in_order(SEED, now);
     let recorder = Arc::new(Recorder::default());
     let folder = live_host.current_folder().unwrap_or_else(|_| PathBuf::from("/"));
-    // Only the files below: this simulated host has no folder of its own.
+    // The simulated host has only the files of the live host beneath it.
     let files =
         SimHost::bare(sim.clone()).over(Overlay::new(live_host.clone(), [PathBuf::from("/")]));
     let records = records_folder::folder(&**live_host, &place.policy)

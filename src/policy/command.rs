@@ -16,7 +16,7 @@ use super::settings::list_with;
 use super::writable_paths::{Entry, PathLookup, Route};
 use super::{Policy, Refusal, Resolve};
 
-/// Where programs without a "/" in their name are searched, whatever spc's own `PATH` is.
+/// The search path for programs without a "/" in their name. spc's own `PATH` is not used.
 pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Variables of spc's own environment that every command gets, together with those that begin with
@@ -196,8 +196,8 @@ impl Policy {
         })
     }
 
-    /// The folder of commands: the one that `spc.toml` names, else that of `spc.toml` if nobody
-    /// else can write it, else `/`.
+    /// The folder in which commands run: `command_folder`, otherwise the folder of `spc.toml` if
+    /// neither scripts nor containers can write it, otherwise `/`.
     fn folder_of_commands(&self, scope: CommandScope, machine: &Machine<'_>) -> PathBuf {
         if let Some(folder) = &self.command_folder {
             return folder.clone();

@@ -19,7 +19,7 @@ pub enum Resolution {
 /// Looks up a path; the host implements it.
 pub type Resolve<'a> = &'a dyn Fn(&Path) -> Resolution;
 
-/// How spc uses a file of its own.
+/// How spc uses one of its own files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnAccess {
     Read,

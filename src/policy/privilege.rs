@@ -68,8 +68,8 @@ impl Policy {
         Ok(())
     }
 
-    /// A network whose range contains an address of this machine: traffic to the machine's own
-    /// network would go to the containers.
+    /// Rejects a network with a range that contains an address of this machine. Traffic to the
+    /// machine's own network would go to the containers.
     pub fn range_of_machine(&self, range: &str, address: &str) -> Result<(), Refusal> {
         if self.settings.privileged {
             return Ok(());

@@ -24,7 +24,7 @@ impl Actor {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.message())]
 pub struct Refusal {
-    /// Who may not perform it.
+    /// The actor that may not perform it.
     pub who: Actor,
     /// The action: `read`, `run the host command`.
     pub what: String,

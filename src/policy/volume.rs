@@ -146,8 +146,8 @@ const OF_NETWORK_FILE_SYSTEMS: [&str; 90] = [
     "posixpaths",
 ];
 
-/// Options of NFS and CIFS whose value is a machine. If several are given, the kernel decides which
-/// one counts, so all have to be allowed.
+/// Options of NFS and CIFS that name a machine. If there are several, the kernel decides which one
+/// counts, so all have to be allowed.
 const MACHINES: [&str; 4] = ["addr", "ip", "mountaddr", "mounthost"];
 
 impl Policy {

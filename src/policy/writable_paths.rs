@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use super::Policy;
 use super::path::within;
 
-/// What exists at a path; a symlink is not followed.
+/// The kind of entry at a path. Symlinks are not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     Missing,
@@ -41,7 +41,7 @@ pub(super) struct Route {
 /// The most symlinks in a path, as on Linux.
 const MOST_SYMLINKS: usize = 40;
 
-/// Where engines store volumes and containers. Containers write files there.
+/// Folders in which engines store volumes and containers. Containers write files there.
 const ENGINE_FOLDERS: [&str; 3] = ["/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"];
 
 impl Policy {

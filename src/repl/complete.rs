@@ -41,7 +41,7 @@ const OF_SERVICES: [&str; 10] =
 /// Functions with the name of a container as argument.
 const OF_CONTAINERS: [&str; 2] = ["container", "exec"];
 
-/// What can be completed to.
+/// The candidates for a completion.
 pub struct Completion<'a> {
     pub session: &'a Session,
     /// The host's functions, and Rhai's.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Context, task};
 
-/// What an interrupt has to do.
+/// The reaction to an interrupt.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// Cancel this, after the notice to the person: later output follows it.
@@ -80,7 +80,7 @@ impl Interrupts {
         matches!(self.state.lock().doing, Activity::Asking(None))
     }
 
-    /// Runs `work` as a task of its own, which an interrupt ends.
+    /// Runs `work` as a task that an interrupt can end.
     pub fn during<T>(&self, context: &Arc<Context>, work: impl FnOnce() -> T) -> T {
         let token = context.cancel.child_token();
         self.doing(Activity::Evaluating(token.clone(), false), || {

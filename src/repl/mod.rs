@@ -39,7 +39,7 @@ pub use interrupts::Interrupts;
 pub enum SessionEnd {
     /// The person left.
     Left,
-    /// It was terminated, or nobody reads its output any more.
+    /// It was terminated, or its output was closed.
     Terminated,
 }
 
@@ -65,8 +65,8 @@ pub fn run(
     })
 }
 
-/// What a text says that has nothing but commands of the prompt, as `help stack`, one on a line.
-/// Nothing of any other text: that is a script.
+/// The output of a text that contains only prompt commands, one per line, such as `help stack`.
+/// `None` for any other text, which is a script.
 pub fn commands(
     context: &Arc<Context>,
     folder: &Path,

@@ -36,7 +36,7 @@ impl Input for PlainPrompt<'_> {
             match line {
                 Ok(Some(line)) => text.push_str(&line),
                 Ok(None) if text.is_empty() => return Ok(PromptInput::End),
-                // An incomplete text is evaluated too: the error says what is missing.
+                // Also evaluates an incomplete text, because the error names the missing part.
                 Ok(None) => return Ok(PromptInput::Text(text)),
                 Err(failure) if failure.kind == Kind::Interrupted => {
                     return Ok(PromptInput::Nothing);

@@ -1,5 +1,5 @@
-//! Recognizes mistakes behind syntax errors that people make who come from other languages. The
-//! parser reports what it expected, and often at another position.
+//! Recognizes habits from other languages behind syntax errors. The parser only reports what it
+//! expected, often at another position.
 
 use rhai::{LexError, ParseErrorType, Position};
 

@@ -117,7 +117,7 @@ pub fn scan(text: &str) -> Scan {
     scan
 }
 
-/// The end of the string whose quote is at `start`, if it has one.
+/// The end of the string that starts at `start`, if it is closed.
 fn end_of_quoted(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     while at < bytes.len() {

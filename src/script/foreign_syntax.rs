@@ -6,7 +6,8 @@ use rhai::ParseErrorType;
 use super::delimiters::{Scan, last_word};
 use crate::model::{Failure, position};
 
-/// What is written in the way of another language at `at`, with its place; `error` is the parser's.
+/// Finds syntax of another language at `at`. Returns the failure and its position. `error` is the
+/// parser's error.
 pub fn find(
     text: &str,
     scan: &Scan,
@@ -87,7 +88,7 @@ fn sign(text: &str, at: usize) -> Option<(Failure, usize)> {
     Some((failure.hint(format!("write \"{own}\"")), at))
 }
 
-/// The parser names the place of what comes after it.
+/// A missing semicolon. The parser reports the position of the next token.
 fn missing_semicolon(
     text: &str,
     scan: &Scan,
@@ -109,7 +110,7 @@ fn missing_semicolon(
     Some((Failure::usage("A \";\" is missing here").hint(hint), code))
 }
 
-/// Where the last code before `at` ends: blanks and comments are none.
+/// The end of the last code before `at`, without spaces and comments.
 fn code_end(text: &str, scan: &Scan, at: usize) -> usize {
     let mut end = text[..at].trim_end().len();
     for comment in scan.comments.iter().rev() {

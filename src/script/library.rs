@@ -316,7 +316,7 @@ impl Library {
         }
     }
 
-    /// For suggestions: what is known of a source whose only mistake is an undeclared variable.
+    /// Stores the functions of a source that only has undeclared variables, for suggestions.
     fn learn_broken(&self, source: &Arc<Source>) {
         if let Ok(ast) = Engine::new_raw().compile(&source.text) {
             self.learn(&ast, source);

@@ -60,7 +60,7 @@ fn scan(text: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// The end of the string whose opening quote is at `start`.
+/// The end of the string that starts at `start`.
 fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != quote {
@@ -69,8 +69,8 @@ fn end_of_quoted(bytes: &[u8], start: usize, quote: u8) -> Option<usize> {
     (at < bytes.len()).then_some(at)
 }
 
-/// The last byte of the comment whose content begins at `start`; comments may be nested. If the
-/// text ends inside the comment, the number of open comments.
+/// The last byte of the comment with content from `start` on. Comments may be nested. If the text
+/// ends inside the comment, returns the number of open comments.
 fn end_of_comment(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let (mut depth, mut at) = (1, start);
     while at + 1 < bytes.len() {

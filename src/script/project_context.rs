@@ -178,7 +178,7 @@ pub fn find(
     Ok(ProjectContext { root, policy, environment, files, project, warnings })
 }
 
-/// The folder of the `spc.toml` for `folder`, if there is one, and what it allows.
+/// The folder of the `spc.toml` for `folder`, if there is one, and its policy.
 pub fn project_of(
     host: &dyn Host,
     folder: &Path,
@@ -308,7 +308,7 @@ fn variables(
     Ok(variables)
 }
 
-/// A file whose mistakes are shown with line and column.
+/// A file with mistakes that are shown with line and column.
 struct SourceFile {
     /// In the form that the user would write: relative to where spc was started, also with `-C`,
     /// like the names of runbooks.

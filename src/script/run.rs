@@ -47,7 +47,7 @@ pub enum Outcome {
     Help(Masked<Help>),
 }
 
-/// Runs a runbook from beginning to end, on a thread of its own with the stack that scripts need.
+/// Runs a runbook from start to end, on a new thread with the stack size that scripts need.
 pub fn run(context: &Arc<Context>, runbook: &Runbook) -> Result<Outcome, Box<Diagnostic>> {
     on_script_thread(context, || Script::open(context.clone(), runbook)?.run())
 }

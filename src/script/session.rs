@@ -35,7 +35,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session whose imports are relative to `folder`.
+    /// A session with imports relative to `folder`.
     pub fn new(context: &Arc<Context>, folder: &Path) -> Result<Self, Box<Diagnostic>> {
         let wrong = |error: crate::host::HostError| {
             Box::new(without_place(Failure::new(Kind::Failed, error.message)))

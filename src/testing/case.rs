@@ -1,4 +1,4 @@
-//! One test, in a world of its own.
+//! One test on its own simulated machine.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -182,7 +182,7 @@ impl TestContext {
         self.trouble.lock().get_or_insert(diagnostic);
     }
 
-    /// What [`TestContext::fail`] was given.
+    /// The diagnostic from [`TestContext::fail`].
     pub fn trouble(&self) -> Option<Box<Diagnostic>> {
         self.trouble.lock().take()
     }

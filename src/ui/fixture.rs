@@ -1,4 +1,4 @@
-//! A terminal whose output tests can read.
+//! A terminal with output that tests can read.
 
 use std::io::{self, Write};
 use std::sync::Arc;

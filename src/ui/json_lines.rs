@@ -1,9 +1,9 @@
-//! A run for programs: one JSON object per line on standard output.
+//! JSON output for programs: one JSON object per line on standard output.
 //!
-//! Every line has the same envelope, whatever command writes it. A field without a value is left
-//! out. Texts are exact, secrets apart: what nobody sees, control characters among them, is written
-//! `\u…`, so a terminal that shows a line is sent none. `docs/json.md` describes all of it, and the
-//! tests compare that with what is written.
+//! Every line of every command has the same envelope. Fields without a value are omitted. Texts are
+//! exact, except for masked secrets. Invisible and control characters are escaped as `\u…`, so they
+//! never reach a terminal. `docs/json.md` documents the output, and the tests compare the output with
+//! that page.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub struct JsonLines {
 
 #[derive(Default)]
 struct LinesState {
-    /// The exit code that the last line says, once it is written: nothing comes after it.
+    /// The exit code in the last line, once that line is written. No line follows it.
     ended: Option<u8>,
     verbs: OpenVerbs,
 }
@@ -206,8 +206,9 @@ impl JsonLines {
         self.write(ResultLine { event, fields: &fields, error });
     }
 
-    /// The last line: the exit code, whether all is well, and the error unless it is. The first one
-    /// counts, of a run that a signal ends while it ends by itself; the code that it says.
+    /// Writes the last line: the exit code, whether the run succeeded, and the error. If a signal
+    /// ends a run that is just ending by itself, only the first call counts. Returns the exit code
+    /// in the line.
     pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) -> u8 {
         let error = error.map(|error| self.masked(error));
         let mut state = self.state.lock();
@@ -256,7 +257,7 @@ impl Consumer for JsonLines {
     }
 }
 
-/// A result of spc's own without what has no value.
+/// A value without its null fields.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,5 +1,5 @@
-//! A run for people at a terminal. Running work is drawn in the live region and updated; all other
-//! messages go above it, in order. When nothing runs any more, one line for each service stays.
+//! Progress at a terminal. Running steps are drawn in the live region and updated. All other
+//! messages appear above it, in order. At the end, one line per service stays.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -204,8 +204,8 @@ impl Terminal {
         streams.live_region = LiveRegion::default();
     }
 
-    /// A signal came: from now on a stopped reader delays nobody, and text that it doesn't accept
-    /// is dropped.
+    /// Call this after a signal. From now on a stopped reader blocks no thread, and text that it
+    /// doesn't accept is dropped.
     pub fn hurry(&self) {
         if let Some(queue) = &self.queue {
             queue.hurry();
@@ -292,7 +292,7 @@ impl Terminal {
         self.write_out(&mut streams, &text);
     }
 
-    /// The same of a masked line of JSON: what nobody sees is written `\u…`.
+    /// The same for a masked line of JSON. Invisible characters are escaped as `\u…`.
     pub(super) fn masked_data(&self, json: &str) {
         self.write_out(&mut self.streams.lock(), &escaped_json(json));
     }
@@ -371,7 +371,7 @@ impl Terminal {
         streams.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Standard output accepts no more.
+    /// Records that standard output accepts no more text.
     fn note_failure(&self, streams: &mut Streams, error: io::Error) {
         if !streams.has_failed && error.kind() != io::ErrorKind::BrokenPipe {
             streams.failure = Some(error);
@@ -398,7 +398,7 @@ fn prepared_lines(lines: &[String], colour: bool) -> Vec<String> {
     lines.iter().map(|line| prepared(line, colour)).collect()
 }
 
-/// If nobody reads standard error, there is nobody to report a failure to.
+/// Writes to a stream. Ignores failures of standard error, because they can't be reported anywhere.
 fn send(stream: &mut Stream, text: &str) {
     if !text.is_empty() {
         let _ = stream.writer.write_all(text.as_bytes()).and_then(|()| stream.writer.flush());

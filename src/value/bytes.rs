@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Bytes(pub u64);
 
 impl Bytes {
-    /// As an integer for scripts; at most the largest one.
+    /// The number as an integer for scripts, limited to the largest integer.
     pub fn integer(self) -> i64 {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }

@@ -145,8 +145,8 @@ pub fn innermost(error: &EvalAltResult) -> (&EvalAltResult, Option<&str>) {
     }
 }
 
-/// The map for `catch` in place of Rhai's own map for an error of Rhai; `None` for errors that a
-/// script or a function threw. `source`: where it is caught, unless the map says it.
+/// Translates Rhai's map for a caught error of Rhai. `None` for errors that a script or a function
+/// threw. `source` is the source of the `catch`, unless the map contains it.
 pub fn caught(map: &Map, source: Option<&str>) -> Option<Map> {
     let mut said = error_map(&rhai_messages::of_caught(map)?);
     let number = |key: &str| map.get(key).and_then(|value| value.as_int().ok());

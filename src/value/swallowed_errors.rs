@@ -8,7 +8,7 @@ use rhai::Position;
 use super::error::take_thrown;
 
 thread_local! {
-    /// The body of a `try` that was entered, and whose `catch` evaluates nothing.
+    /// The body of the last entered `try` with a `catch` that evaluates nothing.
     static ENTERED: RefCell<Option<Body>> = const { RefCell::new(None) };
 }
 
@@ -55,7 +55,7 @@ pub fn before(position: Position, level: usize) -> Option<SwallowedError> {
         .swallowed()
 }
 
-/// The last swallowed error, when nothing is evaluated any more on this thread.
+/// The last swallowed error, to be called after the evaluation on this thread.
 pub fn at_end() -> Option<SwallowedError> {
     ENTERED.take()?.swallowed()
 }

@@ -62,7 +62,8 @@ impl SelfSignedCertificate {
             }
         }
         let signer = Key::new(&secret);
-        // As RFC 7093 specifies; rcgen computes it only with a crypto library of its own.
+        // Computed as RFC 7093 specifies, because rcgen computes it only with one of its own crypto
+        // libraries.
         params.key_identifier_method =
             KeyIdMethod::PreSpecified(Sha256::digest(&signer.public)[..20].to_vec());
         let certificate = loop {

@@ -29,8 +29,7 @@ pub(super) enum Content {
         /// Bytes.
         len: u64,
     },
-    /// A file whose content was checked. It is sent with this content, whatever file has its name
-    /// by then.
+    /// A file with checked content. This content is sent even if the file changes meanwhile.
     Checked(Bytes),
 }
 

@@ -129,7 +129,8 @@ impl PlanExecutor<'_> {
         }
     }
 
-    /// Whether a group is so far that it can't be rolled back any more and doesn't need to be.
+    /// Whether a group is past the point until which it can be rolled back. Then it needs no
+    /// rollback.
     pub(super) fn is_past(&self, back: &Rollback) -> bool {
         let mut ends = back.until.iter().map(|&step| self.states[step]);
         ends.clone().any(|state| state == State::Done)

@@ -115,7 +115,7 @@ pub(super) fn container(summary: &models::ContainerSummary, project: &str) -> Op
     })
 }
 
-/// A container of someone else, with the resources that it holds.
+/// A container outside the project, with the resources that it holds.
 pub(super) fn other(summary: &models::ContainerSummary) -> Option<OtherContainer> {
     let labels = labels_of(summary);
     let owner = [label::PROJECT, compose_label::PROJECT]

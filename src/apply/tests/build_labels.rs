@@ -1,4 +1,4 @@
-//! Images that somebody built without spc on one that spc built: they have its labels.
+//! Images that were built without spc on top of an image of spc. They inherit its labels.
 
 use futures::{StreamExt, TryStreamExt};
 use similar_asserts::assert_eq;
@@ -53,8 +53,8 @@ const FILES: [(&str, &str); 3] = [
     ("app", "FROM shop/middle:1\nARG A\nCMD [\"serve\"]\n"),
 ];
 
-/// A machine on which spc built `shop/base:1`, and somebody else `shop/middle:1` on that and
-/// `app:v1` on that; `is_noted`: whether spc noted the name.
+/// A machine with `shop/base:1`, built by spc, and with `shop/middle:1` and `app:v1`, built without
+/// spc on top of it. `is_noted` says whether the labels contain the image's name.
 fn machine_of(is_noted: bool) -> (Machine, Value) {
     let mut machine = machine();
     let files = FILES

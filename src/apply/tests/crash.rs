@@ -63,8 +63,8 @@ fn stamps(state: &EngineState) -> BTreeMap<String, (u64, u64)> {
     named.map(|volume| (volume.name.clone(), (volume.stamp, volume.writes))).collect()
 }
 
-/// Kills the work at every call in turn, and repeats it in a new run. A call that only reads has no
-/// effect that a kill after it could leave.
+/// Kills the work at each call, then repeats it in a new run. Skips kills after a call that only
+/// reads, because they can leave nothing behind.
 fn sweep(work: CrashCase) {
     let (clean, calls) = work.clean();
     assert!(calls.len() > 20, "{calls:?}");
@@ -88,8 +88,8 @@ fn sweep(work: CrashCase) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Breaks the connection permanently at every call that changes something: the run notices it, does
-/// what it still can, and ends.
+/// Breaks the connection permanently at each call that changes something. The run has to notice it
+/// and end.
 fn lose(work: CrashCase) {
     let (clean, calls) = work.clean();
     let mut wrong = Vec::new();

@@ -14,7 +14,7 @@ fn answering(process: Process) -> Machine {
     machine
 }
 
-/// A command that goes on for ever.
+/// A command that never ends.
 fn endless() -> ExecAnswer {
     ExecAnswer::default().saying(millis(10), "begun\n").running_on()
 }
@@ -32,7 +32,7 @@ fn command(timeout: Option<Duration>) -> Exec<'static> {
 }
 
 impl Machine {
-    /// What runs in the container, as `docker top` shows it.
+    /// The processes in the container, as `docker top` shows them.
     fn commands(&self) -> Vec<String> {
         let top = self.run(self.engine.container_top("shop-web-1")).unwrap();
         top.processes.unwrap().into_iter().filter_map(|row| row.last().cloned()).collect()
@@ -127,7 +127,7 @@ fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
         (Some("1000"), endless()),
         (Some("1001:50"), endless()),
         (None, endless()),
-        // As with `sudo`: the user that started it may not end it.
+        // As with `sudo`: the user that started the command may not kill it.
         (None, endless().becoming("0")),
         (Some("1001"), endless().becoming("0").ignoring_term()),
     ] {

@@ -12,7 +12,7 @@ fn effects(names: &[&str]) -> Vec<FaultEffect> {
     names.iter().map(|name| FaultEffect::parse(name).unwrap()).collect()
 }
 
-/// What is left after a run with faults of this seed, and one without.
+/// The state after a run with faults of this seed and another run without faults.
 fn after_faults(
     seed: u64,
     rate: f64,

@@ -1,4 +1,4 @@
-//! What was ready has to go on running until the verb returns.
+//! A ready container has to keep running until the verb returns.
 
 use super::*;
 use crate::engine::Engine;

@@ -1,5 +1,5 @@
-//! Ctrl-C at any moment: nothing new starts, what was begun is finished or undone, and the next run
-//! goes on.
+//! Ctrl-C at any moment: spc starts nothing new, finishes or undoes the current steps, and the next
+//! run continues.
 
 use super::*;
 

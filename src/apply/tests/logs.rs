@@ -50,7 +50,7 @@ impl Machine {
         })
     }
 
-    /// What is followed while `other` happens.
+    /// Follows the logs while `other` runs. Returns the lines.
     fn follow_while(&self, query: LogQuery, other: impl Future<Output = ()>) -> Vec<String> {
         let ctx = self.ctx();
         let lines = async {
@@ -127,7 +127,7 @@ fn following_goes_on_over_a_restart_with_each_line_once() {
         machine.engine.container_restart("shop-a-1", &StopRequest::default()).await.unwrap();
         machine.executor.sleep(millis(1000)).await;
         machine.engine.container_stop("shop-a-1", &StopRequest::default()).await.unwrap();
-        // It is waited for: whoever stopped it may start it again.
+        // Following waits, because the container may be started again.
         machine.executor.sleep(secs(9)).await;
         machine.engine.container_start("shop-a-1").await.unwrap();
         machine.executor.sleep(secs(5)).await;

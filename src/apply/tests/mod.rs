@@ -191,7 +191,7 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    /// A new run: it remembers only what is on the machine.
+    /// The context of a new run, which knows only the state of the machine.
     pub fn ctx(&self) -> VerbContext {
         for (name, value) in &self.environment {
             self.engine.keep_secret(name, value);
@@ -287,8 +287,8 @@ impl Machine {
         self.engine.calls().len()
     }
 
-    /// What happened to containers, networks and volumes from the nth event on, execs and
-    /// health aside: `start shop-db-1`.
+    /// The events of containers, networks and volumes from the nth event on, such as `start
+    /// shop-db-1`. Excludes execs and health checks.
     pub fn happened_from(&self, first: usize) -> Vec<String> {
         const TOLD: [&str; 10] = [
             "create",
@@ -329,7 +329,7 @@ impl Machine {
         Duration::from_secs_f64(line.split(' ').next().unwrap().parse().unwrap())
     }
 
-    /// What was logged, in order.
+    /// The log messages, in order.
     pub fn logged(&self) -> Vec<String> {
         let text = |event: &Event| {
             if let Event::Log { text, .. } = event { Some(text.clone()) } else { None }
@@ -337,8 +337,8 @@ impl Machine {
         self.seen.0.lock().iter().filter_map(text).collect()
     }
 
-    /// The project as it stands: all that a run can leave behind, without what differs from run to
-    /// run.
+    /// The state of the project: everything that a run can leave behind, without details that
+    /// differ from run to run.
     pub fn footprint(&self) -> Footprint {
         let state = self.state();
         let plain = |source: &str| {
@@ -396,10 +396,10 @@ fn fixed_port(port: &str) -> String {
     if chosen { format!("any->{inside}") } else { port.to_owned() }
 }
 
-/// What a project left on the engine.
+/// The objects of a project on the engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Footprint {
-    /// By name: state, and what it is made of.
+    /// Name → state and configuration.
     pub containers: BTreeMap<String, (String, Vec<String>)>,
     pub networks: BTreeSet<String>,
     pub volumes: BTreeSet<String>,
@@ -408,7 +408,8 @@ pub(super) struct Footprint {
     pub locked: bool,
 }
 
-/// No volume ever had two running containers writing to it, but for one called so.
+/// Asserts that no two running containers ever wrote to the same volume. Volumes named `…_shared`
+/// don't count.
 pub(super) fn one_writer_each(state: &EngineState) {
     for volume in state.volumes.iter().filter(|volume| !volume.name.ends_with("_shared")) {
         assert!(

@@ -1,4 +1,4 @@
-//! A project whose folder was moved, behind the guard.
+//! Projects in a moved folder, with the guard.
 
 use similar_asserts::assert_eq;
 
@@ -109,7 +109,7 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
     machine.up_in("/srv/two", false, &stored()).unwrap();
     machine.up_in("/srv/two", true, &stored()).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "it is recorded once");
-    // `down` keeps the volume, whose label always names the old folder.
+    // `down` keeps the volume. Its label still names the old folder.
     machine.down_in("/srv/two", false, false).unwrap();
     assert_eq!(machine.moves().len(), 1);
     machine

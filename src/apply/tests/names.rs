@@ -1,5 +1,4 @@
-//! Names that somebody else's container has already: of a lock, of a replacement, of a service's
-//! container.
+//! Container names that a foreign container already has: of a lock, of a replacement, of a service.
 
 use similar_asserts::assert_eq;
 
@@ -7,7 +6,7 @@ use super::*;
 use crate::apply::lock;
 use crate::engine::Engine;
 
-/// Somebody else's container of this name, running.
+/// Starts a foreign container with this name.
 fn taken(machine: &Machine, name: &str) {
     let body = bollard::models::ContainerCreateBody {
         image: Some("redis:1".into()),
@@ -47,7 +46,7 @@ fn a_foreign_container_with_the_lock_name_is_reported_immediately_and_kept() {
     assert_eq!(machine.state().container("other").unwrap().starts, 1);
 }
 
-/// What is seen of a project of which nothing is there.
+/// Observes a project without objects.
 fn only_lists(machine: &Machine) -> ObservedState {
     let seen = machine.run(verbs::look(&machine.ctx(), PROJECT)).unwrap();
     ObservedState {
@@ -61,7 +60,7 @@ fn only_lists(machine: &Machine) -> ObservedState {
 
 #[test]
 fn a_container_with_the_lock_name_is_reported_with_its_project() {
-    // As version 0.1.0 made it of a `container_name`.
+    // A container like version 0.1.0 created it for `container_name`.
     let machine = machine();
     let labels = [
         (label::PROJECT, "another"),

@@ -30,7 +30,7 @@ fn a_renamed_network_is_reported_and_removed_with_the_orphans() {
         "{:?}",
         machine.footprint().networks
     );
-    // In one go, once nobody is on it any more.
+    // The same `up` removes the network after its last container has left it.
     machine.up_with(&on("old"), &removing_orphans()).unwrap();
     assert!(
         !machine.footprint().networks.contains("shop_fresh"),

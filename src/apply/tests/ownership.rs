@@ -37,7 +37,7 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     machine.up(&description).unwrap();
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "a later up keeps it");
     assert!(machine.logged().contains(&KEPT.to_owned()), "{:?}", machine.logged());
-    // Back to the default: nothing is kept any more.
+    // The default number is not stored.
     scale(&machine, &description, 1);
     let before = machine.logged().len();
     machine.up(&description).unwrap();

@@ -1,5 +1,4 @@
-//! The order of services between which one stands that has nothing to do: what it needs is needed
-//! by what depends on it, too.
+//! The order of services across an unchanged service between them: dependencies are transitive.
 
 use super::verbs::Lifecycle;
 use super::*;

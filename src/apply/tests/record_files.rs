@@ -19,7 +19,7 @@ use crate::host::real::RealHost;
 
 const SECRET: &str = "a secret value";
 
-/// What stands in the place of a file.
+/// An obstacle in place of a file.
 enum Obstacle {
     Text(&'static str),
     Folder,
@@ -77,7 +77,7 @@ impl RealProject {
         }
     }
 
-    /// What the reader of a file says; it leaves what is there as it is.
+    /// Reads a file. Asserts that reading changes nothing.
     fn read(&self, name: &str) -> Result<(), Failure> {
         let before = std::fs::symlink_metadata(self.path(name)).ok();
         let records = records::Records::new(&self.host, &self.policy, PROJECT);
@@ -182,7 +182,7 @@ fn records_are_for_the_owners_eyes_alone() {
             project.read(name).unwrap();
             let mode = std::fs::metadata(project.path(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
-            // As earlier versions made it.
+            // The file as earlier versions wrote it.
             let text = r#"{"format": 1, "id": "a", "key": "b"}"#;
             let text = if name == "shop/key.json" { text } else { "{}" };
             std::fs::write(project.path(name), text).unwrap();

@@ -30,7 +30,7 @@ fn a_service_that_exits_with_code_0_and_is_not_restarted_is_completed() {
                 .up(&description)
                 .unwrap_or_else(|failure| panic!("{restart:?} {after:?}: {failure}"));
             assert_eq!(machine.state().container("shop-web-1").unwrap().state, "exited");
-            // A later run reports it, unless the description says that it ends.
+            // A later run reports the exit, unless the description expects it.
             let calls = machine.calls();
             machine.up(&description).unwrap();
             assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart:?}");
@@ -67,7 +67,8 @@ fn a_job_that_nobody_waits_for_fails_up_if_it_fails_before_it_counts_as_ready() 
             failure.details.iter().any(|detail| detail.text.contains("no table")),
             "{failure:?}"
         );
-        // As any service without a check: who has to know its end waits for it.
+        // Like any service without a health check. A service that needs its completion waits for
+        // it.
         let (result, machine, description) = up(secs(1));
         result.unwrap();
         machine.pass(secs(2));
@@ -97,7 +98,7 @@ fn a_service_in_a_restart_loop_always_fails_the_run() {
                 builder.process("web", Process::new().exits_after(secs(1), 1))
             });
             let description = json!({"services": {"web": {"image": "web:1", "restart": restart}}});
-            // It has run for 0.3 s, and nothing watches it any more.
+            // The container has run for 0.3 s. After the `up`, no run watches it.
             machine.up(&description).unwrap();
             machine.pass(secs(passed) + millis(500));
             let failure = machine.up(&description).unwrap_err();

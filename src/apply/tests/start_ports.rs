@@ -84,7 +84,7 @@ fn the_port_of_another_container_is_refused_before_anything_is_touched() {
             );
         }
     }
-    // Its own is nobody else's.
+    // A restarted container does not conflict with its own port.
     verb(&machine, Lifecycle::Restart, &["a"]).unwrap();
     let alone = machine
         .run(super::super::writers::check_start(&machine.ctx(), PROJECT, "shop-b-1"))

@@ -1,4 +1,4 @@
-//! `up`: what it creates, in which order, and the cost of a second one.
+//! `up`: the created objects, their order, and the cost of a second `up`.
 
 use super::*;
 use crate::engine::Engine;

@@ -1,4 +1,4 @@
-//! Every wait reports what it waits for, and has an end: one table.
+//! Every wait of spc reports what it waits for and ends. All waits are in one table.
 
 use super::one_offs;
 use super::*;
@@ -7,7 +7,7 @@ use crate::engine::sim::{Fault, FaultEffect, FaultPoint};
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::model::plan::WaitCondition;
 
-/// A wait without an end of its own.
+/// A wait that does not end by itself.
 struct WaitCase {
     /// What the run waits for.
     name: &'static str,

@@ -585,8 +585,8 @@ fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
     }
 }
 
-/// Two services that are never active at the same time, and a job whose end the database waits for,
-/// all with one volume.
+/// Two services that are never active at the same time, and a job that the database waits for. All
+/// use the same volume.
 fn taking_turns() -> Value {
     let on = |image: &str, more: Value| {
         let mut service = json!({"image": image, "volumes": ["data:/data"]});

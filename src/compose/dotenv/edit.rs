@@ -186,7 +186,7 @@ mod tests {
             prop_assert_eq!(set(&after, &value), after);
         }
 
-        // Of the escapes for a carriage return dotenvy knows none.
+        // dotenvy supports no escape for a carriage return.
         #[test]
         fn the_value_reads_back_in_other_readers(
             before in prop_oneof![Just(""), Just("export ")],

@@ -38,7 +38,7 @@ fn project(text: &str) -> Result<Project, Failure> {
         .map_err(|failure| file.placed(failure))
 }
 
-/// `line:column what is underlined: message (hint)`.
+/// A failure as `line:column underlined text: message (hint)`.
 fn said(text: &str, failure: &Failure) -> String {
     let place = failure.place.as_deref().expect("a place");
     let line = text.trim_start_matches('\u{feff}').lines().nth(place.line - 1).unwrap_or_default();

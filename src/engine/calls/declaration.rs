@@ -26,11 +26,12 @@ pub enum Limit {
     Within(Duration),
     /// The container's grace period and [`SHORT`], because the call ends a container.
     Grace,
-    /// As long as the event that it waits for. The caller watches the reports, or waits for an end.
+    /// No limit: the call lasts until the event that it waits for. The caller watches the progress
+    /// or waits for the end.
     Unlimited,
 }
 
-/// The behaviour of a call on an engine whose disk is full.
+/// The behaviour of a call on an engine with a full disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskSpaceNeed {
     /// It works: it writes nothing, or very little.
@@ -61,8 +62,8 @@ pub struct Declaration {
     pub shape: AnswerShape,
     /// The action of the call on its container in a plan, if it does nothing else.
     pub action: Option<ActionKind>,
-    /// What a plan asks the live engine for: `the processes` of the container in the call; empty
-    /// for a call that plans answer in their own way.
+    /// The data that a plan requests from the live engine with this call, such as `the processes`
+    /// of a container. Empty for a call that plans handle differently.
     pub about: &'static str,
 }
 

@@ -83,7 +83,7 @@ macro_rules! engine_calls {
                 }
             }
 
-            /// Shows each piece of what is sent.
+            /// Visits each text that the call sends.
             #[allow(unused_variables, reason = "a call without arguments sends nothing")]
             pub fn pieces(&self, see: &mut dyn FnMut(Piece<'_>)) {
                 match self {

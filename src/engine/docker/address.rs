@@ -147,7 +147,7 @@ impl SshAddress {
         if user.as_ref().is_some_and(|user| !plain(user, "._-+@\\")) {
             return Err(AddressError::new("that is no user name"));
         }
-        // ssh would treat it as a variable of its own, and can't escape it.
+        // ssh would expand it as a variable and has no escape for it.
         if socket
             .as_ref()
             .is_some_and(|socket| socket.contains("${") || socket.contains(char::is_control))

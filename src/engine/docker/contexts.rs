@@ -30,7 +30,7 @@ pub(super) struct Contexts<'h> {
 /// The engine of a context.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Context {
-    /// As written; an empty one means this machine's socket.
+    /// The address as written. An empty one means this machine's socket.
     pub address: String,
     pub tls: Option<TlsFiles>,
 }

@@ -108,7 +108,8 @@ fn is_denied(message: &str) -> bool {
     message.contains("authorization denied") || message.starts_with(FORBIDDEN_BEFORE)
 }
 
-/// The message for a 403 whose body is not JSON: that of a proxy in front of a shared socket.
+/// The message for a 403 response without a JSON body, which comes from a proxy in front of the
+/// engine.
 pub(super) fn forbidden_before(body: &str) -> String {
     match without_markup(body) {
         empty if empty.is_empty() => format!("{FORBIDDEN_BEFORE} (403)"),
@@ -147,7 +148,7 @@ fn without_markup(text: &str) -> String {
     }
 }
 
-/// Whether an answer says that the engine's disk, or a quota on it, is full.
+/// Whether a message reports that the engine's disk or quota is full.
 fn is_full(message: &str) -> bool {
     ["no space left on device", "disk quota exceeded"].iter().any(|words| message.contains(words))
 }

@@ -18,7 +18,7 @@ use crate::engine::{ExecInput, ExecRequest, ExecSession, ExecState, Method, Resu
 
 /// Bytes of one read of output: the engine's own chunk size.
 const PIECE: usize = 32 * 1024;
-/// The pause between two checks whether a process whose output has ended has also ended.
+/// The first pause before checking again whether a process has ended after its output has ended.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 

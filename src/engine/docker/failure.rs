@@ -182,7 +182,7 @@ pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineE
     EngineError::new(kind, format!("no Docker Engine answers at {tried}{from}")).with_hint(hint)
 }
 
-/// The next step after a failure that says which.
+/// The hint of a failure that has its own.
 fn own_hint(failure: &Failure, endpoint: Option<&Endpoint>) -> Option<String> {
     match (failure, endpoint.map(|endpoint| &endpoint.source)) {
         (Failure::Advised(advice), _) => Some(advice.hint.clone()),

@@ -1,5 +1,5 @@
-//! An answer that is not what the Engine API says it is: what of it is wrong, in plain words and at
-//! which field. The decoder's own words name types of this program.
+//! Responses that don't conform to the Engine API: explains the error in plain words and names the
+//! field. The decoder's own messages name types of this program.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::engine::{EngineError, EngineErrorKind};
 /// The next step where an answer is none of an engine's.
 const OTHER_ENGINE: &str = "check that a Docker Engine answers at this address, and not a proxy or another program: `docker version` shows what does";
 
-/// The answer is not what the Engine API says it is.
+/// The error for a response that does not conform to the Engine API.
 pub(super) fn unreadable(cause: impl fmt::Display) -> EngineError {
     let message = format!("could not read the Docker Engine's answer: {cause}");
     EngineError::new(EngineErrorKind::Server, message).with_hint(OTHER_ENGINE)
@@ -29,7 +29,7 @@ pub(super) fn not_as_described(said: &str, content: &[u8]) -> EngineError {
     })
 }
 
-/// What an answer is, of which the subject is put before.
+/// The predicate of the message, which follows the subject.
 #[derive(Debug, PartialEq, Eq)]
 enum Wrong {
     NotJson,
@@ -122,7 +122,7 @@ fn wanted_type(said: &str) -> Option<&'static str> {
     }
 }
 
-/// Where the decoder stopped, from its own words: `1 column 34`.
+/// The offset at which the decoder stopped, parsed from its message: `1 column 34`.
 fn offset(place: &str, content: &[u8]) -> Option<usize> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.trim().parse().ok()?);
@@ -134,7 +134,7 @@ fn offset(place: &str, content: &[u8]) -> Option<usize> {
     Some((before + column).min(content.len()))
 }
 
-/// What is open at a place in JSON.
+/// An open object or list at a position in JSON.
 enum Level {
     Object { key: Option<String>, at_key: bool },
     List(usize),
@@ -166,13 +166,13 @@ fn path(content: &[u8], end: usize) -> String {
                 Some(Level::List(index)) => *index += 1,
                 None => {}
             },
-            // What is missing in it is said at its end.
+            // The decoder reports a missing field at the end of the object.
             b'}' | b']' => drop(levels.pop()),
             _ => {}
         }
         at += 1;
     }
-    // Nothing was read yet of what was just opened: it itself is wrong.
+    // The innermost level is still empty, so the error is about this value itself.
     if matches!(levels.last(), Some(Level::Object { key: None, .. } | Level::List(0)))
         && matches!(content.get(end.saturating_sub(1)), Some(b'{' | b'['))
     {

@@ -51,7 +51,7 @@ pub fn is_any_running() -> bool {
 pub async fn kill_running() {
     let all = with_all(|all| all.clone());
     join_all(all.iter().map(|Entry { engine, command, .. }| async move {
-        // Nobody is left who could read why one can't be killed.
+        // Ignores errors, because the process exits and can't report them.
         let _ = send(&**engine, command, EndSignal::Kill).await;
     }))
     .await;

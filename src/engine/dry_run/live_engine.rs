@@ -1,5 +1,5 @@
-//! The live engine for a plan. The plan's own time stands still meanwhile, so each wait has a real
-//! time limit and is reported.
+//! The live engine for a plan. The plan's virtual time does not advance during a call, so each wait
+//! has a real time limit and is reported.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const FIRST_WORD: Duration = Duration::from_secs(2);
 /// The longest pause between two reports.
 const LAST_PAUSE: Duration = Duration::from_mins(5);
 
-/// Receives what a plan waits for, for its user.
+/// Receives a text for the user about what the plan waits for.
 pub type OnWait = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The live engine, and its task executor.
@@ -35,7 +35,8 @@ pub struct LiveEngine {
 }
 
 impl LiveEngine {
-    /// Asks the engine while the plan stands still. `what` is for the report: `the container web`.
+    /// Calls the live engine and waits for its response. `what` names the subject in reports, such
+    /// as `the container web`.
     pub(super) fn ask<T>(&self, what: &str, question: impl Future<Output = T>) -> T {
         self.executor.block_on_external(spoken_of(
             &*self.host,

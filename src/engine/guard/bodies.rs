@@ -92,9 +92,9 @@ impl Guard {
         Ok(body)
     }
 
-    /// Checks what a create call says about the container itself. Returns the checked body and the
-    /// names of the volumes that it mounts. It does not check who owns the volumes, networks and
-    /// linked containers.
+    /// Checks the container's own settings in a create call. Returns the checked body and the names
+    /// of the mounted volumes. Does not check the owners of volumes, networks and linked
+    /// containers.
     pub(super) async fn container_body(
         &self,
         name: &str,

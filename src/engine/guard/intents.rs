@@ -6,8 +6,8 @@ use crate::engine::Intent;
 use crate::model::names::label;
 
 impl Guard {
-    /// Rejects what the call itself would reject. Objects that don't exist pass: the call finds
-    /// out.
+    /// Rejects an intent if the later call would be rejected. Missing objects pass, because the
+    /// call reports them.
     pub(super) async fn check_intent(&self, intent: Intent<'_>) -> Result<()> {
         match intent {
             Intent::ChangeProject(project) => self.project(project).await,

@@ -279,7 +279,7 @@ impl Guard {
         self.are_own(doing, object, origin).await
     }
 
-    /// The name of a container or network whose whole id is in the call.
+    /// The name of a container or network if the call contains its full id.
     async fn name_of(&self, kind: Kind, object: &str, origin: &Origin) -> Option<String> {
         if object.len() != 64 || !object.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
@@ -339,7 +339,7 @@ impl Guard {
     ) -> Result<()> {
         let known = self.policy.names_project(project)
             || self.owners.with(|known| known.own.contains(project));
-        // The project's own record always counts: someone else may have created it a moment ago.
+        // Always requests the project's own record, because another run may have just created it.
         let mut there: Vec<LabelledObject> = origin
             .filter(|origin| !known || origin.from.is_some())
             .map(Origin::made)

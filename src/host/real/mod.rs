@@ -56,7 +56,7 @@ impl RealHost {
     /// The host of this process, which asks its questions on standard error.
     pub fn new() -> Self {
         Self::asking(|question| {
-            // If nobody reads the question, an answer may still come.
+            // Ignores a closed standard error, because the answer may still come.
             let _ = std::io::Write::write_all(&mut std::io::stderr(), question.as_bytes());
         })
     }

@@ -113,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_does_not_come_in_time_is_a_timeout() {
-        // Nobody accepts: when the queue is full, the kernel no longer answers.
+        // The listener never accepts. When its queue is full, the kernel no longer answers.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         for _ in 0..10_000 {

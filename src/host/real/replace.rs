@@ -101,7 +101,8 @@ impl Replacement {
         let (folder, name) = roots.folder_of(path)?;
         let existing = existing(&folder, name)?;
         let mode = mode.or(existing.as_ref().map(permission_bits));
-        // The mode may be that of a secret, so nobody else may read the file before it is set.
+        // The mode may be that of a secret file, so no other user may read the file before it is
+        // set.
         let first_mode = if mode.is_some() { 0o600 } else { NEW_FILE_MODE };
         let (file, temporary) = new_neighbour(&folder, first_mode)?;
         let permissions = mode.map(Permissions::from_mode);

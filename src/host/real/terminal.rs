@@ -1,8 +1,8 @@
 //! Reads answers from standard input.
 //!
-//! A read can't be cancelled once it waits. So a thread waits for "input is available" or "the
-//! question was cancelled", and reads only in the first case. So nobody loses the text that is
-//! typed after a cancelled question, and nothing delays the end of the process.
+//! A blocked read can't be cancelled. So a thread waits until input is available or the question is
+//! cancelled, and reads only in the first case. Text typed after a cancelled question is not lost,
+//! and no read delays the end of the process.
 
 use std::io::{self, IsTerminal, PipeReader};
 use std::os::fd::AsFd;
@@ -256,7 +256,7 @@ mod tests {
     async fn a_withdrawn_question_leaves_nobody_reading() {
         let Terminal { input, mut keyboard } = terminal();
         assert!(input.ask("?", |_| {}).now_or_never().is_none());
-        // The reader is gone when nobody else holds the input.
+        // The reader has ended when no other clone of the input exists.
         let Input { descriptor, .. } = input;
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while Arc::strong_count(&descriptor) > 1 {

@@ -75,8 +75,8 @@ struct State {
     next_timer: u64,
     next_task: TaskId,
     random: SplitMix64,
-    /// Ready tasks go on in the order in which they were made, each in its turn, in place of an
-    /// order by the seed: the task that was chosen last.
+    /// The task that was chosen last, if ready tasks run round-robin in the order of their
+    /// creation. `None`: the seed decides the order.
     in_order: Option<TaskId>,
     /// Tasks whose futures may make progress.
     ready: BTreeSet<TaskId>,
@@ -159,7 +159,7 @@ impl SimTaskExecutor {
         Self::made(seed, now, CancellationToken::new())
     }
 
-    /// The same, whose ready tasks go on in the order in which they were made, each in its turn.
+    /// An executor that runs ready tasks round-robin in the order of their creation.
     pub fn in_order(seed: u64, now: Duration) -> Arc<Self> {
         let executor = Self::starting_at(seed, now);
         executor.state.lock().in_order = Some(MAIN_TASK);
@@ -273,8 +273,8 @@ impl SimTaskExecutor {
         }
     }
 
-    /// Waits for `future` on a thread of another executor, or of none. Nobody else may be waiting
-    /// here.
+    /// Waits for `future` on a thread of another executor or of none. Only one thread may wait here
+    /// at a time.
     pub(in crate::host) fn block_on_external<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         let (task, process) =
             (CURRENT_TASK.replace(MAIN_TASK), CURRENT_PROCESS.replace(OWN_PROCESS));

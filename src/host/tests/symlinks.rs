@@ -105,7 +105,7 @@ fn at(root: &Path, name: &str) -> CheckedPath {
     CheckedPath::root_itself(root.join("project")).join(name)
 }
 
-/// Does what a line says, and returns the result, if there is one.
+/// Executes one line of a script. Returns the result if there is one.
 fn act(host: &dyn Host, root: &Path, words: &[&str]) -> Result<Option<String>> {
     let path = at(root, words[1]);
     let run = |future: futures::future::BoxFuture<'_, Result<()>>| {

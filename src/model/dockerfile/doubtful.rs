@@ -1,4 +1,4 @@
-//! What a Dockerfile may make the engine do, whichever builder reads it.
+//! Effects that a Dockerfile may have with any builder.
 //!
 //! Builders disagree about three things: where an instruction begins (older ones know no heredocs,
 //! and treat other lines as directives), what quotes and escapes are, and the value of a variable
@@ -13,7 +13,7 @@ use super::syntax::instruction;
 /// The prefixes of an address that a builder downloads from.
 const SCHEMES: [&str; 2] = ["http://", "https://"];
 
-/// What each `ADD` could download, for any builder; as written, with variables.
+/// The possible downloads of each `ADD` with any builder, as written, with variables.
 pub fn possible_downloads(text: &str) -> Vec<Download> {
     let lines = lines(text);
     if !is_readable(&lines) {
@@ -86,8 +86,7 @@ fn may_be_address(word: &str) -> bool {
 /// instruction is read again at each of its lines.
 const MOST_READ: usize = 64 << 20;
 
-/// Stands for all downloads of a file whose instructions are too long to read in this way. No
-/// policy allows it.
+/// Represents all downloads of a file that is too large for this analysis. No policy allows it.
 const UNREAD: &str = "$(more than can be checked: too many lines continue others)";
 
 fn lines(text: &str) -> Vec<&str> {

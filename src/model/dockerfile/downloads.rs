@@ -1,4 +1,4 @@
-//! What a Dockerfile makes the engine download.
+//! The downloads that a Dockerfile causes.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Download {
     pub source: String,
 }
 
-/// What each `ADD` or `ONBUILD ADD` downloads. `arguments` are the build arguments.
+/// The downloads of each `ADD` and `ONBUILD ADD`. `arguments` are the build arguments.
 pub fn downloads(text: &str, arguments: &BTreeMap<String, String>) -> Vec<Download> {
     let mut variables = Variables::default();
     let mut all = Vec::new();

@@ -13,9 +13,9 @@ use super::super::plan::{Action, Plan, StepId};
 use super::super::spec::{Network, NetworkAttachment, Project, Service};
 use super::super::{Failure, Kind};
 
-/// Edges (before, after) that start containers with a static address first, if no other dependency
-/// orders the two differently. If one does and the engine is likely to give the address away, the
-/// plan says so.
+/// Edges (before, after) that start containers with a static address first, unless another
+/// dependency requires a different order. In that case, the plan gets a note if the engine is
+/// likely to assign the address to another container.
 pub(super) fn first(
     plan: &mut Plan,
     takers: &[ResourceClaim<'_>],

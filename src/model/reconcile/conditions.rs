@@ -17,9 +17,9 @@ impl Planner<'_> {
         (all, tolerated)
     }
 
-    /// Adds these steps, each once. If nothing of a dependency is started, its own dependencies are
-    /// added instead: a completed job may stand between the waiting service and the database that
-    /// the job needed. `required`: without steps that may fail.
+    /// Adds these steps, each once. If no container of a dependency is started, adds the
+    /// dependency's own dependencies instead: for example, a completed job between a service and
+    /// its database. `required` excludes steps that may fail.
     pub(super) fn add_conditions<'s>(
         &'s self,
         service: &'s Service,
@@ -54,8 +54,8 @@ impl Planner<'_> {
         self.jobs.contains(service.name.as_str())
     }
 
-    /// Whether this is a one-shot service that completed: it exited with code 0, and nobody stopped
-    /// it.
+    /// Whether this is a one-shot service that completed: it exited with code 0 and was not
+    /// stopped.
     pub(super) fn is_completed(&self, service: &Service, container: &Container) -> bool {
         container.exit_code == Some(0)
             && (self.is_job(service) || service.looks_like_a_job())

@@ -7,8 +7,8 @@ use super::super::cause::Cause;
 use super::super::observed_state::{ObservedState, OneOffContainer, OwnerState};
 use super::super::plan::{Action, Anonymous, ContainerRef, Plan, Step, StepId};
 
-/// A plan that begins with the removal of the one-off containers whose run is certainly gone. If
-/// this is unknown, a note names the container.
+/// A plan that first removes one-off containers of runs that are certainly gone. If this is
+/// unknown, a note names the container.
 pub fn left_behind(project: &str, observed: &ObservedState) -> Plan {
     let mut plan = Plan { project: project.to_owned(), ..Plan::default() };
     for one_off in &observed.one_offs {

@@ -181,8 +181,8 @@ pub fn restart(
     start_all(project, observed, services, stopped, &|_| true, &action)
 }
 
-/// Includes services that the verb does not cover: one that stands between two others passes their
-/// order on.
+/// The containers of the project. Includes services that the verb does not cover, because they can
+/// determine the order of the services before and after them.
 fn ours(observed: &ObservedState) -> Vec<&Container> {
     observed.containers.iter().filter(|container| container.ours).collect()
 }
@@ -232,8 +232,7 @@ fn stop_all(
                 ))
             })
             .collect();
-        // A completed job still stands between the services that depend on it and its own
-        // dependencies.
+        // A completed job still orders the services that depend on it after its own dependencies.
         stops.insert(service, if own.is_empty() { after } else { own });
     }
     stops

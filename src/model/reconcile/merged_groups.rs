@@ -160,7 +160,7 @@ impl MergedGroups {
                     .map(|(_, undo)| undo.clone()),
             );
             in_phases(&mut joint.undo);
-            // What is removed can't be restored, so nothing is removed before all are ready.
+            // A removed container can't be restored, so removals come after everything is ready.
             for &step in &steps {
                 if let Action::RemoveContainer {
                     container: ContainerRef { id: Some(_), .. }, ..

@@ -24,7 +24,7 @@ pub(super) struct Planner<'a> {
     pub(super) plan: Plan,
     /// The existing containers by service.
     pub(super) of_service: BTreeMap<&'a str, Vec<&'a Container>>,
-    /// The services whose end another one waits for.
+    /// The services that another service waits for until they complete.
     pub(super) jobs: BTreeSet<&'a str>,
     /// By the canonical forms of their names.
     pub(super) images: BTreeMap<String, StepId>,

@@ -71,8 +71,8 @@ pub(super) fn of_volume(there: &observed_state::Volume, wanted: &Volume) -> Opti
     differences.joined()
 }
 
-/// Pools in words, without what is the same when it is left out: the gateway that the engine would
-/// choose, and a range that is the whole subnet.
+/// Address pools as text. Omits defaults: the gateway that the engine would choose, and a range
+/// that equals the subnet.
 fn pools(pools: &[IpamConfig]) -> String {
     let word = |pool: &IpamConfig| {
         let gateway = pool.gateway.filter(|gateway| Some(*gateway) != pool.default_gateway());

@@ -69,8 +69,8 @@ pub(super) fn check_foreign(
     )))
 }
 
-/// The wanted services, in order. Each comes after its dependencies and after the services whose
-/// container writes to a volume that this service will write to alone.
+/// The wanted services, in order. Each comes after its dependencies, and after services with a
+/// container that writes to a volume that only this service will write to.
 pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> Vec<String> {
     fn visit<'a>(
         name: &'a str,
@@ -86,7 +86,7 @@ pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> V
         }
         order.push(name.to_owned());
     }
-    // Includes services that are not wanted: they stand between wanted ones.
+    // Includes services that are not wanted, because they can be between wanted ones.
     let first = wanted.project.services.iter().map(|(name, service)| {
         let holders =
             holders(wanted.project, service, observed).map(|holder| holder.service.as_str());
@@ -101,7 +101,7 @@ pub(super) fn in_order(wanted: &DesiredState<'_>, observed: &ObservedState) -> V
     order
 }
 
-/// The services whose completion this one waits for.
+/// The services that this one waits for until they complete.
 fn waits_for_the_end_of(service: &Service) -> impl Iterator<Item = &str> {
     service
         .depends_on

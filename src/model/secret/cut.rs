@@ -1,7 +1,7 @@
-//! Masks parts of secrets beside the mark of a shortened text. If a text was cut off, only the
-//! beginning of a value stands before `…`, or only its end after it, and the mask for whole values
-//! would not find it. Messages, excerpts of output and the engine's own records of probes are
-//! shortened in this way.
+//! Masks parts of secrets at the `…` of a truncated text. A truncated text may contain only the
+//! beginning of a value before `…`, or only its end after `…`, so the mask for whole values would
+//! not find it. Messages, excerpts of output and the engine's records of health checks are
+//! truncated this way.
 
 use std::collections::HashMap;
 use std::ops::Range;

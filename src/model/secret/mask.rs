@@ -56,7 +56,7 @@ struct Value {
     name: String,
     characters: Vec<char>,
     encodings: Vec<EncodedValue>,
-    /// What spc makes of another value.
+    /// Whether spc derived it from another value.
     is_variant: bool,
 }
 
@@ -83,7 +83,7 @@ impl Mask {
         }
     }
 
-    /// Adds a token. Nobody outside has it, so nobody can encode it.
+    /// Adds a token. Only spc knows tokens, so no other program can encode them.
     pub(super) fn add_token(&mut self, name: &str, token: &str) {
         self.add_with(name, token, Vec::new(), false);
     }
@@ -103,7 +103,7 @@ impl Mask {
         let index = self.values.len();
         self.index(index, &characters, &encodings);
         self.pieces.add(index, &encodings);
-        // A form of another value has its ends, but for the case of letters.
+        // A derived form has the same ends as its value, except for upper and lower case.
         if !is_variant {
             self.tails.add(index, &characters, SHORTEST);
         }

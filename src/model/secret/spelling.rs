@@ -51,8 +51,8 @@ impl EndPositions {
         let mut next = Self::default();
         for (first, last) in &self.at[..self.len] {
             next.add_run(text, *first, *last, c);
-            // The text after a run begins at its end, or with the rest of it, whose length gives no
-            // information.
+            // The text after a run begins at its end or with the rest of the run. The length of the
+            // rest carries no information.
             add_ends(text, *last, c, &mut next);
             if first < last {
                 add_ends(text, last - 1, c, &mut next);
@@ -104,7 +104,7 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
                 add(ends, text[at..].starts_with(spelling).then_some(at + spelling.len()));
             }
         }
-        // The visible sign of a character that nobody sees.
+        // The visible replacement of an invisible character.
         0xe2 | 0xef => {
             let sign = shown_as(c);
             let is_there = sign.is_some_and(|sign| {
@@ -116,7 +116,7 @@ fn add_ends(text: &[u8], at: usize, c: char, ends: &mut EndPositions) {
     }
 }
 
-/// The sign that stands for a character that nobody sees, of three bytes.
+/// The three-byte replacement of an invisible character.
 fn shown_as(c: char) -> Option<char> {
     if is_hidden(c) { visible_line(c.encode_utf8(&mut [0; 4])).chars().next() } else { None }
 }

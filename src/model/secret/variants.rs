@@ -2,8 +2,8 @@
 //! command is shown on one line, the name of a host is in lower case. The code that does this
 //! doesn't know the secrets, so the mask knows these forms.
 
-/// The fewest characters of a value whose form in lower case or on one line is masked. A shorter
-/// one is too often an ordinary word: of the secret `Dev`, `/dev/null` would be masked.
+/// The minimum length of a value for masking its lower-case and one-line forms. Shorter values are
+/// too often ordinary words: for the secret `Dev`, `/dev/null` would be masked.
 const DISTINCT: usize = 12;
 
 /// The forms that spc may give a value, without the value itself.
@@ -27,7 +27,7 @@ pub(super) fn variants(value: &str) -> Vec<String> {
     found
 }
 
-/// As a sentence begins.
+/// The text with a capital first letter.
 fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()

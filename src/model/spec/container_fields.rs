@@ -1,5 +1,4 @@
-//! Fields of a service whose form the engine prescribes. The engine rejects containers with other
-//! forms.
+//! Fields of a service with a syntax that the engine prescribes. The engine rejects other values.
 
 use std::collections::BTreeMap;
 

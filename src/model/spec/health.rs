@@ -26,7 +26,7 @@ pub struct Healthcheck {
     pub start_interval: Option<Duration>,
 }
 
-/// What the check runs.
+/// The command of the health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthTest {

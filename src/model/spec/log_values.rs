@@ -31,8 +31,8 @@ enum EmptyText {
     Refused,
 }
 
-/// The options whose values are known, for Docker 20.10 and 28.5. Values that only one place needs
-/// are checked in [`log_options`].
+/// The options with known values, for Docker 20.10 and 28.5. [`log_options`] checks values that are
+/// needed only there.
 const FORMS: [(&str, ValueRule, EmptyText); 22] = [
     ("mode", ValueRule::Words(&["blocking", "non-blocking"]), EmptyText::Taken),
     ("max-size", ValueRule::Size, EmptyText::Refused),
@@ -126,7 +126,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
     Ok(())
 }
 
-/// What is wrong with a value, and the next step.
+/// The error in a value and the suggested fix.
 fn fault(name: &str, value: &str, form: &ValueRule) -> Option<(String, String)> {
     let cant = |hint: String| Some((format!("\"{name}\" can't be \"{value}\""), hint));
     let word = |words: &[&str]| {

@@ -16,7 +16,7 @@ use crate::model::names::{self, is_like_id};
 pub struct Network {
     /// The engine's name: `<project>_<key>` by default.
     pub name: String,
-    /// Belongs to someone else: only used, never created or removed.
+    /// An external network: only used, never created or removed.
     #[serde(skip_serializing_if = "is_false")]
     pub external: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Address ranges that no container network may have, and what they are.
+/// Address ranges that no container network may have, and their purpose.
 const SPECIAL: [(&str, &str); 9] = [
     ("127.0.0.0/8", "the loopback addresses of every machine"),
     ("0.0.0.0/8", "the addresses of \"this network\""),

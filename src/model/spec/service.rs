@@ -16,7 +16,7 @@ use crate::model::Failure;
 pub struct Service {
     #[serde(skip)]
     pub name: String,
-    /// As described; by default the image of a service with a build is `<project>-<service>`.
+    /// The described image. The default of a service with a build is `<project>-<service>`.
     pub image: String,
     #[serde(skip)]
     pub build: Option<Build>,
@@ -41,7 +41,7 @@ pub struct Service {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
     pub restart: Restart,
-    /// Whether the description says so: else it is the default.
+    /// Whether the description sets it, instead of the default.
     #[serde(skip)]
     pub restart_is_described: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,7 +165,8 @@ pub enum UpdateOrder {
     StartFirst,
 }
 
-/// `x-spc-probe`: whose result decides whether a container is ready.
+/// `x-spc-probe`: selects whether probes of spc or only the engine's checks decide that a container
+/// is ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ProbeMode {
     /// spc runs the test itself, in addition to the engine.

@@ -21,7 +21,7 @@ const LOCAL_OPTIONS: [&str; 4] = ["device", "o", "size", "type"];
 pub struct Volume {
     /// The engine's name: `<project>_<key>` by default.
     pub name: String,
-    /// Belongs to someone else: only used, never created or removed.
+    /// An external volume: only used, never created or removed.
     #[serde(skip_serializing_if = "is_false")]
     pub external: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use crate::machine::World;
 const TOOL: &str = r#"tool: #{ build: ".", image: "local/tool:1", profiles: ["tools"] }"#;
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM base:1\nCMD [\"serve\"]\n");
 
-/// A machine without a registry, whose engine has `base:1`.
+/// A machine with the image `base:1` and without a registry.
 fn without_registry(files: &[(&str, &str)]) -> World {
     let executor = SimTaskExecutor::new(7);
     let host = host(&executor, files, "red");

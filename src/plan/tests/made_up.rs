@@ -1,5 +1,5 @@
-//! What the simulated engine of a plan makes up, ids and names of volumes, is shown nowhere: nobody
-//! can look for it.
+//! A plan never shows values that its simulated engine made up, such as ids and volume names. They
+//! don't exist on the real engine.
 
 use super::{PlanOutcome, planned, text, try_plan_saying, world};
 use crate::machine::World;
@@ -68,7 +68,7 @@ fn an_error_of_a_plan_shows_no_id_that_the_plan_made_up() {
     assert!(said.contains("no (unknown until step 1) there"), "{said}");
 }
 
-/// The plan as text, and all that it says as data, with the error that it ends with.
+/// The plan as text and as data, with the error at its end.
 fn planned_or_failed(world: &World) -> (String, String) {
     match try_plan_saying(world, "go.rhai", Arc::new(|_| {})) {
         Ok(PlanOutcome::Preview(preview)) => (text(&preview), format!("{preview:?}")),

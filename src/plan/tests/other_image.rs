@@ -1,4 +1,4 @@
-//! Containers whose service names another image than they were made from.
+//! Containers of a service that now names another image.
 
 use similar_asserts::assert_eq;
 

@@ -14,7 +14,7 @@ fn a_plan_knows_rotated_secrets_from_others_without_the_key() {
     let files = [("up.rhai", up.as_str())];
     let first = world(&files);
     planned_and_run(&first, "up.rhai");
-    // As a fresh clone: without the records.
+    // A fresh clone without the records.
     let clone = |secret: &str| {
         World::of(
             first.executor.clone(),

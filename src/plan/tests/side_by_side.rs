@@ -5,7 +5,7 @@ use similar_asserts::assert_eq;
 
 use super::{planned, text, world};
 
-/// What the plan says of each step: its object and the steps before it.
+/// The object of each planned step, and the steps before it.
 fn shown(code: &str) -> Vec<String> {
     let preview = planned(&world(&[("go.rhai", code)]), "go.rhai");
     preview.steps().map(|step| format!("{} {:?}", step.label.object.name, step.after)).collect()

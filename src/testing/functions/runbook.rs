@@ -1,4 +1,4 @@
-//! `runbook`: one run, as a process of its own.
+//! `runbook`: one run as a separate process.
 
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};

@@ -99,7 +99,7 @@ pub fn sweep(
             options.seed.wrapping_add(more),
             LATER * u32::try_from(more).unwrap_or(0),
         );
-        // The result of a cancelled run says nothing about the runbook.
+        // A cancelled run gives no information about the runbook.
         if options.cancel.is_cancelled() { Err(plain(Failure::interrupted())) } else { clean }
     };
     let (clean, again, others) = (clean(0)?, clean(0)?, [clean(1)?, clean(2)?]);

@@ -1,4 +1,4 @@
-//! The outcome of one kill, or of a runbook whose two runs can't be compared.
+//! The outcome of one kill, or of a runbook with two runs that can't be compared.
 
 use super::points::MutationLog;
 use super::report::Finding;

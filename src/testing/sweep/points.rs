@@ -126,7 +126,7 @@ impl NamedCall {
             || matches!(self.method, "image_build" | "image_pull" | "image_tag" | "image_import")
     }
 
-    /// Whether it has an effect of its own, and doesn't only look into a container.
+    /// Whether it changes something, and doesn't only read from a container.
     pub fn is_change(&self) -> bool {
         self.mutates && !self.is_heartbeat() && self.method != "exec_start"
     }

@@ -190,7 +190,7 @@ impl Finding {
         self.problem.error.as_deref()
     }
 
-    /// The fields of the event `finding`, but for the error.
+    /// The fields of the event `finding` except for the error.
     pub fn json(&self) -> Value {
         let point = |point: &Point, mutation: &NamedCall| {
             let on = match point.on {

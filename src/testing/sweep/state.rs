@@ -277,8 +277,8 @@ pub fn stamps(state: &EngineState) -> Stamps {
     named.map(|volume| (volume.name.clone(), volume.stamp)).collect()
 }
 
-/// Volumes that existed when the run was killed and whose names denote others now: their data is
-/// lost. `given` existed before the run; volumes that an undisturbed run replaces too (`replaced`)
+/// Volumes that existed when the run was killed and were recreated since, so that their data is
+/// lost. `given` existed before the run. Volumes that an undisturbed run also replaces (`replaced`)
 /// are expected.
 pub fn lost(
     given: &Stamps,

@@ -30,7 +30,7 @@ pub struct SweepSetup {
     pub subject: Subject,
     /// The content of the project's `.env`.
     pub env_file: Option<Bytes>,
-    /// The test file whose function `sweep` sets up the machine before anything runs.
+    /// The test file with a function `sweep` that sets up the machine before each run.
     pub setup: Option<PathBuf>,
     /// Runbooks that run before.
     pub before: Vec<Task>,

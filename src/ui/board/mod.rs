@@ -43,7 +43,7 @@ struct Verb {
 }
 
 impl Board {
-    /// Handles an event. Returns whether it is shown here and needs no line of its own.
+    /// Handles an event. Returns whether the board shows it, so that it needs no separate line.
     pub fn take(&mut self, event: &Event, now: Duration) -> bool {
         match event {
             Event::VerbStarted { project, verb, services, unchanged, .. } => {

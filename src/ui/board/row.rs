@@ -268,8 +268,8 @@ pub fn is_shared(label: &StepLabel) -> bool {
     label.object.kind.is_shared()
 }
 
-/// Whether files are put into a container before it starts. That may take a while, and is not worth
-/// a line of its own.
+/// Whether the action delivers files to a container before it starts. It may take some time but
+/// gets no separate line.
 const fn delivers(action: ActionKind) -> bool {
     matches!(action, ActionKind::DeliverConfigs | ActionKind::DeliverSecrets)
 }

@@ -1,12 +1,12 @@
-//! What was checked of a context is what is sent, and spc's own files are never sent.
+//! spc sends exactly the checked files of a context, and never its own files.
 
 use super::*;
 
 const CHECKED: &str = "FROM a\nADD local /x\n";
-/// Of the same length.
+/// Another Dockerfile of the same length.
 const OTHER: &str = "FROM a\nADD h://a /x\n";
 
-/// What is sent of the file at `path`.
+/// The content that is sent for the file at `path`.
 fn sent_at(context: &BuildContext, path: &str) -> Vec<u8> {
     unpack(&tar_of(context).unwrap()).into_iter().find(|entry| entry.path == path).unwrap().content
 }
@@ -65,7 +65,7 @@ fn the_records_of_spc_are_never_sent_and_change_no_digest() {
     assert_eq!(folder.sent(), [".dockerignore", "Dockerfile", "app/", "app/main.py"]);
     std::fs::remove_file(folder.path(".dockerignore")).unwrap();
     assert_eq!(folder.collected().digest, before);
-    // Where they are kept elsewhere in the project.
+    // spc's files in another folder of the project.
     std::fs::remove_dir_all(folder.path(".spc")).unwrap();
     folder.file("state/records/1.jsonl", "{}");
     symlink("state/records", folder.path(".spc")).unwrap();

@@ -65,7 +65,7 @@ impl Line {
         Ok(line)
     }
 
-    /// Waits for the end of `ssh`, because nobody else does. `ssh` ends with this at the latest.
+    /// Waits for the end of `ssh` in the background. Dropping this ends `ssh`.
     fn watch(&self, mut ssh: Ssh) {
         let (login, ended, alive) = (self.login.clone(), self.ended.clone(), self.alive.clone());
         tokio::spawn(async move {

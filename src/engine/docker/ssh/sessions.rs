@@ -171,7 +171,8 @@ impl Sessions {
         command.process_group(0).kill_on_drop(true);
         command.stdin(Stdio::from(theirs.try_clone()?)).stdout(Stdio::from(theirs)).stderr(said);
         let child = command.spawn()?;
-        // It also holds the other end of the stream, whose end shows that the session has ended.
+        // The command holds the other end of the stream. Dropping it lets the stream end with the
+        // session.
         drop(command);
         if self.has_begun(&mut stream).await? {
             self.learn(&place, true);

@@ -8,8 +8,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Accepts every certificate whose owner has its key: the connection is encrypted, and nothing
-/// more.
+/// Accepts every certificate if the server has its key. The connection is encrypted but not
+/// authenticated.
 #[derive(Debug)]
 pub(super) struct AnyEngine(pub Arc<CryptoProvider>);
 

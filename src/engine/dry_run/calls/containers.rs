@@ -14,7 +14,8 @@ use crate::engine::{
 use crate::host::memory::LARGEST_VALUE;
 use crate::model::step::{ActionKind, Object, ObjectKind};
 
-/// A log of the live engine. The plan stands still meanwhile, so it is read as a whole.
+/// A log of the live engine. The plan's virtual time does not advance during the read, so the log
+/// is read to its end.
 async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
     let (mut chunks, mut bytes) = (Vec::new(), 0);
     while let Some(chunk) = log.try_next().await? {
@@ -156,7 +157,7 @@ impl DryRunEngine {
         &self,
         container: &str,
     ) -> Result<BoxStream<'static, Result<models::ContainerStatsResponse>>> {
-        // The plan's time stands still, so there is nothing to measure a second time.
+        // The plan's virtual time does not advance, so a second measurement would be the same.
         let once = StatsRequest { follow: false };
         let Some(id) = self.as_found(container) else {
             return self.sim.container_stats(container, &once).await;

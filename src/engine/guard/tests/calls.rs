@@ -1,4 +1,4 @@
-//! Calls that need a permission of their own, and the additional calls of the guard.
+//! Calls that need a separate permission, and the additional calls of the guard.
 
 use super::*;
 

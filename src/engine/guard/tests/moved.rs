@@ -28,8 +28,8 @@ fn given(fixture: GuardFixture, project: &str) -> GuardFixture {
 fn a_script_can_not_say_that_a_project_was_moved() {
     let other = r#"["/srv/other"]"#;
     let said = "A script may not create the volume \"own.spc-former-folders.0a\": only spc records that a project was moved";
-    // Its own project, and one that spc.toml allows it to change: nobody said that these were
-    // moved.
+    // The script's own project, and one that spc.toml allows. The user did not name them with
+    // `--project`.
     for toml in ["", "[allow]\nprojects = [\"own\", \"other\"]\n"] {
         let fixture = fixture(toml);
         fixture.made("other", "/srv/other");
@@ -44,7 +44,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
                 .contains("where --project names it")
         );
     }
-    // The project that a person named, but for another folder or with another name.
+    // The project that the user named, but for another folder or with another name.
     let fixture = given(self::fixture(""), "own");
     assert!(
         fixture

@@ -1,4 +1,4 @@
-//! The owner of a container whose image has labels, and reserved names.
+//! The owner of a container of an image with labels, and reserved names.
 
 use similar_asserts::assert_eq;
 
@@ -83,7 +83,7 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
 
 #[test]
 fn an_image_does_not_hide_its_containers_from_their_project() {
-    // Of a forged image, as version 0.1.0 created it: without the unused labels.
+    // A container of a forged image as version 0.1.0 created it, without the unused labels.
     for labels in [of("own", HERE), complete(of("own", HERE)).into_iter().collect()] {
         let fixture = forging("other");
         let body = ContainerCreateBody {

@@ -93,7 +93,7 @@ fn nothing_is_made_in_another_projects_name() {
     let fixture = fixture("");
     fixture.made("other", "/srv/other");
     let forged = |from: &str| ContainerCreateBody { labels: Some(of("other", from)), ..plain() };
-    // Neither by the record of its own folder nor by that of this one.
+    // Labels with the other project's folder or with this folder make no difference.
     for from in ["/srv/other", HERE] {
         let said =
             fixture.refused(fixture.guard.container_create("other-web-2", None, forged(from)));

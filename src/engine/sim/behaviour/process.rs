@@ -200,9 +200,9 @@ impl Process {
         self
     }
 
-    /// The answer to commands whose words, joined by spaces, match `pattern` (`*` matches
-    /// anything), also to its health check. The last match counts, and [`Process::on_exec`] is
-    /// asked first.
+    /// The answer to commands that match `pattern` (`*` matches anything), compared as words joined
+    /// by spaces. It also applies to the health check. The last match counts. [`Process::on_exec`]
+    /// has priority.
     #[must_use]
     pub fn answers(mut self, pattern: &str, answer: ExecAnswer) -> Self {
         self.answers.push((pattern.to_owned(), answer));
@@ -314,7 +314,7 @@ impl ExecAnswer {
         self
     }
 
-    /// The same, and it becomes this user (`0` is root), whoever started it.
+    /// The same answer, but the command changes to this user (`0` is root), as with `sudo`.
     #[must_use]
     pub fn becoming(mut self, user: &str) -> Self {
         self.becomes = Some(user.to_owned());
@@ -348,7 +348,7 @@ pub struct MountedVolume {
     pub writable: bool,
 }
 
-/// What a scripted command can see and change in its container.
+/// The container as a scripted command can see and change it.
 pub struct ProcessView {
     /// The container's name.
     pub name: String,

@@ -100,7 +100,7 @@ impl Request {
     }
 }
 
-/// What happens to an answer.
+/// How an answer is delivered.
 enum AnswerDelivery {
     Open,
     Lost,
@@ -153,7 +153,8 @@ impl SimEngine {
         .await
     }
 
-    /// A list: of the current state, or of the state before the last change if a fault says so.
+    /// A list of the current state. With the fault `stale_list`, of the state before the last
+    /// change.
     pub(in crate::engine::sim) async fn list_call<T: Send + 'static>(
         &self,
         request: Request,
@@ -168,7 +169,7 @@ impl SimEngine {
         answer.await.map(|(result, _)| result)
     }
 
-    /// A call whose answer may come later than its beginning.
+    /// A call with an answer that may come later.
     pub(in crate::engine::sim) async fn long_call<T: Send + 'static>(
         &self,
         request: Request,

@@ -66,7 +66,7 @@ pub(in crate::engine::sim) struct InvariantWatch {
 }
 
 impl InvariantWatch {
-    /// From now on `value` may be nowhere.
+    /// From now on, `value` may not appear anywhere.
     pub fn keep_secret(&self, name: &str, value: &str) {
         // Its token is never used: the search is for the value.
         self.secrets.add(name, &format!("the value of {name}"), value);

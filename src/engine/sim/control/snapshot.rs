@@ -31,7 +31,7 @@ pub struct EngineState {
 pub struct ContainerView {
     pub id: String,
     pub name: String,
-    /// As requested.
+    /// The image name as requested.
     pub image: String,
     pub image_id: String,
     pub labels: BTreeMap<String, String>,
@@ -40,7 +40,7 @@ pub struct ContainerView {
     /// `starting`, `healthy` or `unhealthy`; `None` without a health check, or before the first
     /// start.
     pub health: Option<&'static str>,
-    /// Of the last exit or failed start.
+    /// The exit code of the last exit or failed start.
     pub exit_code: i64,
     /// Why the last start failed.
     pub error: String,

@@ -36,7 +36,7 @@ pub(in crate::engine::sim) struct Exec {
     user: Option<String>,
     /// Only a kill ends it.
     is_deaf: bool,
-    /// The run that started it was killed, so nobody is left to end it.
+    /// Whether the run that started it was killed, so that no run has to terminate it.
     is_excused: bool,
     tty: bool,
     /// Whether its end is decided: later standard input no longer matters.
@@ -222,7 +222,7 @@ impl State {
         ExecAnswer::stdout(format!("{}\n", found.len()))
     }
 
-    /// Running commands of spc that nobody reads any more, each with its container's name.
+    /// Running commands of spc with a dropped session, each with its container's name.
     pub(in crate::engine::sim) fn given_up_execs(&self) -> Vec<(String, String)> {
         let is_given_up = |exec: &&Exec| {
             let is_marked = exec.environment.iter().any(|entry| exec_processes::is_mark(entry));
@@ -293,7 +293,7 @@ impl State {
         let Some(exec) = self.execs.get(id).filter(|exec| exec.running) else { return };
         let kind = if exec.tty { OutputKind::Stdout } else { kind };
         if let Some(output) = exec.output.as_ref().filter(|_| !bytes.is_empty()) {
-            // Perhaps nobody reads any more; the command continues anyway.
+            // Ignores a dropped session, because the command continues anyway.
             let _ = output.unbounded_send(Ok(OutputChunk { kind, bytes }));
         }
     }

@@ -1,7 +1,6 @@
-//! Work with reports: pulls, pushes, builds.
+//! Operations that stream their progress: pulls, pushes, builds.
 //!
-//! It is cancelled when nobody reads its reports any more, and broken off when the engine goes
-//! away.
+//! Dropping the stream cancels the operation. A restart of the engine aborts it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

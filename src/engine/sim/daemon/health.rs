@@ -254,7 +254,7 @@ impl State {
                 }
                 state.judge(&id, probe, retries);
             }
-            // Nobody needs a probe's exec later, so thousands of them are not kept.
+            // Forgets the exec of the probe. There may be thousands of them.
             state.execs.remove(&exec);
             state.plan_probe(&id, starts);
             None

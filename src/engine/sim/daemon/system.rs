@@ -12,9 +12,9 @@ use crate::engine::sim::MODERN_API;
 
 const MINIMUM_API: &str = "1.12";
 const MINIMUM_MODERN_API: &str = "1.24";
-/// Of the engine's machine.
+/// The memory of the engine's machine.
 pub(super) const MEMORY_BYTES: i64 = 8 << 30;
-/// Of the engine's machine.
+/// The number of CPUs of the engine's machine.
 pub(super) const CPUS: u32 = 2;
 
 impl State {

@@ -38,15 +38,15 @@ pub(in crate::engine::sim) struct Volume {
 }
 
 impl Volume {
-    /// The folder of the engine's machine that the volume stands for.
+    /// The folder of the engine's machine that the volume binds.
     fn bound_folder(&self) -> Option<&str> {
         let option = |key: &str| self.options.get(key).map_or("", String::as_str);
         let binds = option("o").split(',').any(|flag| matches!(flag, "bind" | "rbind"));
         Some(option("device")).filter(|device| binds && !device.is_empty())
     }
 
-    /// What the volume stands for: a folder of the machine or a share of another one; `None` if the
-    /// engine stores it.
+    /// The device of the volume: a folder of the machine or a network share. `None` if the engine
+    /// stores the data itself.
     pub(in crate::engine::sim) fn elsewhere(&self) -> Option<String> {
         let option = |key: &str| self.options.get(key).map_or("", String::as_str);
         match option("type") {

@@ -13,17 +13,13 @@ use crate::model::Failure;
 struct KilledTask;
 
 impl SimTaskExecutor {
-    /// Runs `work` as a process of its own, on a thread of its own. `None` if it was killed before
-    /// its end.
+    /// Runs `work` as a separate process on a new thread. Returns `None` if it was killed before its
+    /// end.
     ///
-    /// A killed process does nothing more: its tasks unwind where they wait, and their values are
-    /// dropped.
-    ///
-    /// # Errors
-    /// Panics if the system can't start a thread for it.
+    /// The tasks of a killed process unwind at their next wait, and their values are dropped.
     ///
     /// # Panics
-    /// If `work` panics.
+    /// Panics if `work` panics, or if the system can't start a thread.
     pub fn process<T: Send>(
         self: &Arc<Self>,
         work: impl FnOnce() -> T + Send,

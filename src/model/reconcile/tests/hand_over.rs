@@ -282,7 +282,7 @@ fn containers_with_a_fixed_address_start_before_those_without() {
         "{plan}"
     );
     assert!(plan.notes.is_empty(), "{plan}");
-    // If no other dependency orders them; otherwise the plan says what may happen.
+    // Only if no other dependency orders them. Otherwise the plan contains a note.
     let with_dependency = |address: &str, ipam: Value| {
         let late = needing(on("n", Some(address)), json!(["a"]));
         project(

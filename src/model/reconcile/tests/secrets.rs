@@ -1,4 +1,4 @@
-//! Secrets in containers whose labels were made with a key that is missing here.
+//! Secrets in containers with labels that were made with an unknown fingerprint key.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,8 @@ use similar_asserts::assert_eq;
 use super::*;
 use crate::model::delivered_secrets::DeliveredSecrets;
 
-/// The plan if this was found in the container of `db`, whose label was made with another key.
+/// The plan if the container of `db` contains these secrets and its label was made with another
+/// key.
 fn planned(found: Option<DeliveredSecrets>) -> Plan {
     let project = project(stack());
     let mut observed = applied(&project);

@@ -94,8 +94,8 @@ const UNSET: &[&str] = &[
 /// Empty texts that are values, also in Compose.
 const VALUES: &[&str] = &["/services/a/command", "/services/a/entrypoint"];
 
-/// Empty texts that Compose rejects, or reads in a way that nobody intended: the project's folder
-/// as a file or bind mount, an address that the engine rejects.
+/// Empty texts that Compose rejects, or treats in an unintended way: as the project's folder for a
+/// file or bind mount, or as an address that the engine rejects.
 const REFUSED: &[&str] = &[
     "/services/a/container_name",
     "/services/a/stop_grace_period",
@@ -165,7 +165,7 @@ fn texts(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What the description would create.
+/// The objects that the description would create.
 fn made(description: &Value) -> Result<Vec<String>, String> {
     let project =
         read(description.clone()).map_err(|failure| failure.path.unwrap().keys.join("/"))?;

@@ -195,7 +195,7 @@ impl State {
                 container.phase == Phase::Restarting && container.starts == starts
             });
             if waits {
-                // A failed start is recorded in the container; nobody waits for the answer.
+                // A failed start is recorded in the container, so the result is not needed.
                 let _ = state.run(&id);
             }
             None
@@ -261,7 +261,7 @@ impl State {
         again
     }
 
-    /// After the restart of the engine: starts the containers whose policy says so.
+    /// Starts containers after a restart of the engine, according to their restart policies.
     fn start_all(&mut self, ids: &[String]) {
         for id in ids {
             // A failed start is recorded in the container.

@@ -83,7 +83,7 @@ impl Mount {
     }
 }
 
-/// As Go parses it.
+/// A boolean, with Go's spellings.
 fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
