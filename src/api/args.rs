@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn without_words_the_defaults_count() {
+    fn missing_arguments_use_the_defaults() {
         assert_eq!(
             text(&[], "[o.tag, o.to, o.build, o.services]"),
             r#"[(), "backups", false, ()]"#

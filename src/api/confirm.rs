@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_it_names_the_option_that_answers() {
+    fn confirm_without_a_terminal_names_the_option_that_answers() {
         let failure = Harness::new().fails(r#"confirm("Sure?")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_was_undone_and_does_not_advise_to_go_on() {
+    fn an_error_lists_undone_work_and_does_not_suggest_to_continue() {
         let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
         let host = |host: crate::host::sim::SimHost| {

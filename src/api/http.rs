@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_is_sent_as_json_and_a_text_as_it_is() {
+    fn a_map_is_sent_as_json_and_a_text_unchanged() {
         let trial = Harness::on(answering(|_| HttpAnswer::status(201, "")));
         trial.text(r#"http::post("http://localhost/", #{ body: #{ value: 9.81 } })"#);
         trial.text(r#"http::put("http://localhost/", #{ body: "a=1", headers: #{ "Content-Type": "text/plain" } })"#);
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_nobody_knew_of_is_refused_by_its_port_or_its_answer() {
+    fn an_unknown_engine_is_rejected_by_its_port_or_its_response() {
         let answer = |_: &HttpRequest| {
             HttpAnswer::status(200, "[]")
                 .with_header("api-version", "1.41")

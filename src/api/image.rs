@@ -329,7 +329,7 @@ mod tests {
     use crate::host::sim::executor::SimTaskExecutor;
 
     #[test]
-    fn an_image_that_somebody_built_on_one_of_the_projects_is_not_the_projects_to_remove() {
+    fn a_foreign_image_built_on_an_image_of_the_project_can_not_be_removed() {
         let sim = SimTaskExecutor::new(1);
         let labelled = |labels: &[(&str, &str)]| ImageSpec {
             labels: labels

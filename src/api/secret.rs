@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exposed_secret_may_stand_where_another_may_not() {
+    fn an_exposed_secret_is_allowed_in_more_places() {
         let trial = with_secrets();
         let exposed = trial.text(r#"`postgres://app:${expose(secret("db_password"))}@db`"#);
         assert_eq!(

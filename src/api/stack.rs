@@ -531,7 +531,7 @@ mod tests {
     use crate::api::harness::Harness;
 
     #[test]
-    fn an_empty_name_of_a_description_is_none() {
+    fn an_empty_name_in_a_description_counts_as_missing() {
         let text = "name: \"${NOWHERE}\"\nservices: {a: {image: x}}\n";
         let trial = Harness::on(|host| host.with_file("/project/a.yaml", text));
         let services = "services: #{ a: #{ image: \"x\" } }";

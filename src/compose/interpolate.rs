@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_stands_in_for_unset_and_with_a_colon_for_empty() {
+    fn a_default_replaces_an_unset_variable_and_with_a_colon_an_empty_one() {
         gives("${SET:-d}", "s");
         gives("${EMPTY:-d}", "d");
         gives("${EMPTY-d}", "");
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alternative_stands_in_for_what_is_set() {
+    fn an_alternative_replaces_a_set_variable() {
         gives("${SET:+a}", "a");
         gives("${SET+}", "");
         gives("${EMPTY:+a}", "");
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dollar_sign_that_names_nothing_stands_for_itself() {
+    fn a_dollar_sign_without_a_name_is_literal() {
         gives("$$", "$");
         gives("$$SET", "$SET");
         gives("$${SET}", "${SET}");

@@ -336,7 +336,7 @@ volumes:
     }
 
     #[test]
-    fn of_what_is_not_there_the_nearest_key_around_it_is_reported() {
+    fn the_position_of_a_missing_key_is_that_of_its_parent() {
         assert_eq!(at("services.db.scale", false), Some((11, 3)));
         assert_eq!(at("services.웹.command.7", false), Some((8, 5)));
         assert_eq!(at("", false), Some((1, 1)));

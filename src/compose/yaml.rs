@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_merged_maps_the_first_wins_with_all_that_was_merged_into_it() {
+    fn the_first_of_several_merged_maps_has_priority() {
         let value = read(
             "a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: &c {x: 3, y: 3, z: 3}\nd: {<<: [*b, *c]}\n",
         );

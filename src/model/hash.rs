@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_folder_counts_as_it_is_written_unless_it_was_relative() {
+    fn a_bound_folder_is_hashed_as_written_unless_it_is_relative() {
         let of = |device: &str| {
             let description = json!({ "driver_opts": { "o": "bind", "device": device } });
             volume(

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_cut_over_chunks_arrives_once_and_whole() {
+    fn a_line_split_over_chunks_is_returned_once_and_whole() {
         let mut lines = Lines::new();
         assert_eq!(lines.push(b"one\r\ntw", &none()), ["one"]);
         assert_eq!(lines.push(b"o\n\nthr", &none()), ["two", ""]);

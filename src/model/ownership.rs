@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_image_is_gone_the_name_proves_what_the_labels_say() {
+    fn the_name_confirms_the_labels_if_the_image_is_removed() {
         let own = by_format_1();
         let is_kept = |name: &str, labels: &Labels| {
             set_at_create(name, labels, None).contains_key(label::PROJECT)

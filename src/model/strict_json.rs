@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_read_as_it_is() {
+    fn json_is_read_unchanged() {
         for text in [
             r#"{"a": [1, -2, 2.5, null, true, "x\n"], "b": {"a": {}}, "c": 18446744073709551615}"#,
             "[]",
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_named_at_every_depth() {
+    fn a_duplicate_key_is_reported_at_every_depth() {
         for (text, key) in [
             (r#"{"a": 1, "a": 1}"#, "a"),
             (r#"{"a": 1, "\u0061": 2}"#, "a"),

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_are_upper_case_and_numbers_stand_to_the_right() {
+    fn headings_are_upper_case_and_numbers_are_right_aligned() {
         let expected = "\
 SERVICE   STATE   READY MS   URL
 db        ready       1210
@@ -174,7 +174,7 @@ backend   ready         98   http://localhost:8000";
     }
 
     #[test]
-    fn without_names_all_fields_are_shown() {
+    fn a_table_without_column_names_shows_all_fields() {
         let expected = "READY MS   SERVICE   STATE   URL";
         assert_eq!(
             table(services(), &[]).text(None, &str::to_owned).lines().next().unwrap(),

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn in_bytes_only_a_whole_token_counts() {
+    fn only_a_complete_token_in_bytes_counts() {
         let token = Secrets::token("db", [7; 16]);
         let packed = |text: &str| [b"\xff\0head\n", text.as_bytes(), b"\ntail\xfe"].concat();
         assert!(

@@ -176,7 +176,7 @@ mod tests {
     use similar_asserts::assert_eq;
 
     #[test]
-    fn credentials_are_hidden_wherever_a_url_stands() {
+    fn credentials_of_a_url_anywhere_in_a_text_are_hidden() {
         for (text, shown) in [
             ("https://me:hunter2@host/repo.git#main", "https://***@host/repo.git#main"),
             ("\"https://hunter2@host/repo.git\" is", "\"https://***@host/repo.git\" is"),

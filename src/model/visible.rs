@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn of_control_sequences_only_styles_stay_in_styled_text() {
+    fn styled_text_keeps_only_style_sequences() {
         assert_eq!(
             visible_styled("\u{1b}[1;31mred\u{1b}[0m\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}1m"),
             "\u{1b}[1;31mred\u{1b}[0m␛[2J␛]0;x␇\u{fffd}1m"

@@ -400,7 +400,7 @@ fn a_plan_fails_where_a_program_is_missing_as_a_run_does() {
 }
 
 #[test]
-fn where_nothing_more_can_be_known_the_plan_ends_and_says_so() {
+fn the_plan_ends_with_a_note_where_nothing_more_is_known() {
     let code = "let count = shop.service(\"web\").exec(\"wc\").int();\nshop.down();\n";
     let world = world(&[
         ("up.rhai", &up(WEB)),

@@ -275,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn after_a_module_stand_its_functions() {
+    fn completion_after_a_module_offers_its_functions() {
         assert_eq!(one(&[], "time::n"), ["now("]);
         assert_eq!(one(&["import \"app\" as app;"], "app::"), ["describe("]);
         assert_eq!(one(&[], "nothing::"), [] as [&str; 0]);
     }
 
     #[test]
-    fn after_a_dot_stands_what_the_type_has() {
+    fn completion_after_a_dot_offers_the_members_of_the_type() {
         assert_eq!(one(&[], "stack().serv"), ["service("]);
         assert_eq!(one(&[], "stack(\"a)\", #{ services: #{} }).serv"), ["service("]);
         assert_eq!(one(&["let s = stack();"], "s.nam"), ["name"]);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn in_quotes_stand_services_and_containers_where_they_are_meant() {
+    fn completion_in_quotes_offers_services_and_containers() {
         let texts = [
             "service(\"",
             "s.up([\"db\", \"b",
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_described_service_is_offered_before_it_is_there() {
+    fn completion_offers_described_services_without_a_container() {
         assert_eq!(
             one(
                 &["let s = stack(\"shop\", #{ services: #{ cache: #{ image: \"x\" } } });"],

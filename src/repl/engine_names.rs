@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_does_not_answer_is_waited_for_a_moment_and_then_left_alone_for_a_while() {
+    fn completion_waits_only_briefly_for_an_unresponsive_engine() {
         let sim = SimTaskExecutor::new(1);
         let engine = SimEngine::builder(sim.clone()).build();
         for call in 1..=4 {

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_in_the_folder_for_state_unless_the_variable_names_another() {
+    fn the_history_is_in_the_state_folder_unless_the_variable_names_another() {
         let home = |host: SimHost| host.with_variable("HOME", "/home/a");
         assert_eq!(found(home).unwrap(), "/home/a/.local/state/spc/history");
         assert_eq!(

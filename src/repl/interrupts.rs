@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_ends_what_runs_the_second_leaves_and_the_next_line_begins_anew() {
+    fn the_first_interrupt_ends_the_work_the_second_exits_and_the_next_line_resets_them() {
         let (context, interrupts) = (Harness::new().context, Interrupts::new());
         assert!(matches!(interrupts.interrupt(), Answer::AtPrompt));
         for _ in 0..2 {

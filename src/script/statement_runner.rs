@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_is_found_where_blocks_and_shadows_stand_around_it() {
+    fn a_variable_is_found_inside_blocks_and_next_to_shadowed_names() {
         assert_eq!(
             printed(
                 "let a = 1; let b = 2;\nif a == 1 { let c = a + b; c }\nlet a = 10; a + b;\nlet f = || a; f.call();"

@@ -69,7 +69,7 @@ fn the_reference_stack_comes_up_and_a_second_run_has_nothing_to_do() {
 }
 
 #[test]
-fn a_killed_run_says_nothing_more_and_the_next_arrives() {
+fn a_killed_run_prints_nothing_more_and_the_next_run_succeeds() {
     for (call, when) in [(1, CallSide::Before), (30, CallSide::After), (60, CallSide::Before)] {
         let world = world();
         world.engine.crash_at(call, when);

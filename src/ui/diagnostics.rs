@@ -245,7 +245,7 @@ error: No service \"redsi\"
     }
 
     #[test]
-    fn the_rule_of_a_finding_stands_in_brackets() {
+    fn the_rule_of_a_finding_is_shown_in_brackets() {
         let mut diagnostic = error("No service \"redsi\"", Some(place("x", 1, 1, 1)));
         diagnostic.fields = [("rule".to_owned(), "unknown-key".into())].into();
         assert_eq!(

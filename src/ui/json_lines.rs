@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stands_in_its_field_whatever_it_is() {
+    fn a_value_of_any_type_is_written_to_its_field() {
         let captured = CapturedTerminal::plain();
         lines(&captured).value(&serde_json::json!({ "event": "x", "list": [1, null] }));
         assert_eq!(

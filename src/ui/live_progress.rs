@@ -327,7 +327,7 @@ after
     }
 
     #[test]
-    fn colours_tell_how_it_stands() {
+    fn colours_show_the_state() {
         let scene = scene(Verbosity::Normal, true);
         scene.begin();
         scene.start(db("start"));

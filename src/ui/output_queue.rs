@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stands_still_holds_up_who_prints_and_loses_nothing() {
+    fn a_stopped_reader_blocks_printing_code_and_loses_no_text() {
         let Pipes { queue, mut stdout, .. } = pipes();
         let end = flood(&queue, Target::Stdout, BYTES);
         until_full(&queue, Target::Stdout);
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_signal_nobody_waits_for_a_reader_that_stands_still() {
+    fn after_a_signal_printing_does_not_wait_for_a_stopped_reader() {
         let Pipes { queue, stdout, .. } = pipes();
         let end = flood(&queue, Target::Stdout, 10_000_000);
         until_full(&queue, Target::Stdout);
@@ -497,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_signal_a_reader_that_goes_on_loses_nothing() {
+    fn after_a_signal_an_active_reader_loses_no_text() {
         let Pipes { queue, mut stdout, .. } = pipes();
         queue.hurry();
         let read = beside(move || {

@@ -256,7 +256,7 @@ fn describe(o) {
     }
 
     #[test]
-    fn of_several_alike_the_one_in_the_failing_call_is_taken() {
+    fn the_literal_in_the_failing_call_is_preferred_among_equal_ones() {
         let text = "exec(\"a\", #{ timeout: 1 });\nexec(\"b\", #{ timeout: 2 });\nexec(\"c\", #{ timeout: 3 });";
         let places = places(&[("a.rhai", text), ("b.rhai", text)]);
         let source = Arc::new(Source { name: "b.rhai".into(), text: text.into() });

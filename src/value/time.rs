@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_calendar_are_none() {
+    fn times_beyond_the_calendar_are_rejected() {
         let time = Time::parse("2026-01-01T00:00:00Z").unwrap();
         assert_eq!(
             time.later(Duration::from_secs(90)).unwrap().since(time),

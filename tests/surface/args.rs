@@ -140,7 +140,7 @@ fn a_runbook_that_declares_none_takes_none() {
 }
 
 #[test]
-fn spcs_own_options_may_stand_behind_the_runbooks_name() {
+fn options_of_spc_may_follow_the_runbook() {
     let script = "let o = args(#{ rest: arg::rest(\"Words\") });\nlog::info(\"hidden\");\nprint(confirm(\"Sure?\"));\nprint(o.rest);";
     Spc::new().runbook(script).args(["--quiet", "--yes", "db"]).stdout("true\n[\"db\"]\n").run();
     Spc::new()

@@ -95,7 +95,7 @@ fn a_signal_ends_the_wait_for_the_last_text_to_be_read() {
 }
 
 #[test]
-fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
+fn a_signal_ends_a_question_with_blocked_output() {
     let pipe = FullPipe::new();
     let run = Spc::new()
         .file("spc.toml", "")
@@ -113,7 +113,7 @@ fn a_question_that_nobody_can_read_is_ended_by_a_signal() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_second_signal_leaves_at_once_though_nobody_reads() {
+fn a_second_signal_exits_immediately_with_blocked_output() {
     for (first, second) in [
         (Signal::INT, Signal::INT),
         (Signal::TERM, Signal::TERM),
@@ -144,7 +144,7 @@ fn still_running(mut run: RunningSpc, time: Duration, signal: Signal) -> Running
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_plan_and_piped_lines_that_nobody_reads_are_ended_too() {
+fn a_signal_ends_a_plan_and_piped_lines_with_blocked_output() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let pipe = FullPipe::new();
         let engine = |request: &str| match request {

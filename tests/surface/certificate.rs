@@ -22,7 +22,7 @@ fn certificate() -> Spc {
 }
 
 #[test]
-fn it_is_made_for_the_names_that_are_given() {
+fn a_certificate_is_created_for_the_given_names() {
     certificate()
         .args(["--names", "spc.example,10.0.0.7", "--days", "90"])
         .stderr("certificate: made certificates/tls.crt for spc.example, 10.0.0.7, valid for 90 days; browsers warn of it\n")
@@ -106,7 +106,7 @@ fn openssl_reads_the_certificate_and_finds_its_key() {
 }
 
 #[test]
-fn a_pair_that_is_there_is_left() {
+fn an_existing_certificate_is_kept() {
     project()
         .runbook(
             r#"
@@ -136,7 +136,7 @@ fn half_of_the_pair_is_refused_and_left() {
 }
 
 #[test]
-fn one_that_is_none_is_refused() {
+fn an_invalid_certificate_is_rejected() {
     let run = ["tls.crt", "tls.key"].into_iter().fold(certificate(), |run, name| {
         run.file(&format!("examples/spc/certificates/{name}"), "no PEM")
     });
@@ -146,7 +146,7 @@ fn one_that_is_none_is_refused() {
 }
 
 #[test]
-fn one_that_ends_soon_is_warned_of() {
+fn a_certificate_that_expires_soon_causes_a_warning() {
     project()
         .runbook("import \"tls\" as tls;\ntls::ensure([\"localhost\"], 29);\ntls::ensure([\"localhost\"], 29);")
         .stderr(
@@ -159,7 +159,7 @@ fn one_that_ends_soon_is_warned_of() {
 }
 
 #[test]
-fn one_for_nobody_or_for_no_time_is_refused() {
+fn a_certificate_needs_names_and_days() {
     for (option, value, reported) in [
         ("--names", "", "A certificate needs a name: --names is empty"),
         ("--days", "0", "valid for a day at least, and --days is 0"),

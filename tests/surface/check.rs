@@ -96,7 +96,7 @@ fn all_findings_come_in_one_go_with_their_rule_and_fix() {
 }
 
 #[test]
-fn with_json_each_finding_is_a_line() {
+fn each_finding_in_json_is_a_line() {
     let ended = Spc::new().file("a.rhai", "print(x);\n").args(["check", "--json"]).output();
     assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
     let lines: Vec<serde_json::Value> =

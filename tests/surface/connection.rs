@@ -451,7 +451,7 @@ fn ps_asks_for_one_project_and_changes_nothing() {
 }
 
 #[test]
-fn an_engine_without_a_lock_says_that_there_is_none_to_remove() {
+fn unlock_without_a_lock_reports_that_there_is_none() {
     let answer = |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),
         _ => Answer::of_api("1.41", r#"{"message":"No such container: shop"}"#).with_status(404),
@@ -464,7 +464,7 @@ fn an_engine_without_a_lock_says_that_there_is_none_to_remove() {
 }
 
 #[test]
-fn a_newer_versions_lock_is_removed_only_when_somebody_says_so() {
+fn a_lock_of_a_newer_version_is_removed_only_after_confirmation() {
     let locked = |removed: Arc<Mutex<bool>>| {
         move |request: &str| match request {
             "GET /_ping" => Answer::of_api("1.41", "OK"),

@@ -3,7 +3,7 @@
 use crate::support::Spc;
 
 #[test]
-fn attempt_gives_a_value_or_an_error_and_goes_on() {
+fn attempt_returns_a_value_or_an_error_and_the_script_continues() {
     Spc::new()
         .runbook(
             r#"let well = attempt(|| 5);

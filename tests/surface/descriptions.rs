@@ -292,7 +292,7 @@ fn a_stack_without_a_description_can_not_be_brought_up() {
 }
 
 #[test]
-fn a_profile_that_nobody_has_is_shown_with_the_nearest() {
+fn an_unknown_profile_suggests_a_similar_name() {
     Spc::new()
         .runbook("stack(\"spc\", #{\n    profiles: [\"prodution\"],\n    services: #{ nginx: #{ image: \"nginx\", profiles: [\"production\"] } },\n});")
         .code(2)

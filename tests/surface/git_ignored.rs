@@ -192,7 +192,7 @@ fn a_work_tree_beside_its_repository_is_one() {
 }
 
 #[test]
-fn without_a_repository_or_with_a_broken_one_the_rules_of_gitignore_count() {
+fn gitignore_applies_without_a_valid_repository() {
     let kept = |spc: Spc| {
         seen(spc)
             .into_iter()

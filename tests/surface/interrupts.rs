@@ -20,7 +20,7 @@ fn interrupted(script: &str, signal: Signal) -> SpcOutput {
 }
 
 #[test]
-fn it_ends_any_script_within_a_second() {
+fn an_interrupt_ends_any_script_within_a_second() {
     for script in [
         "loop { }",
         "fn f() { loop { } }\nf();",
@@ -43,7 +43,7 @@ fn it_ends_any_script_within_a_second() {
 }
 
 #[test]
-fn it_says_what_it_does_and_where_it_was() {
+fn an_interrupt_reports_its_effect_and_the_position() {
     let expected = "\
 interrupted: finishing the steps that have started; press Ctrl-C again to exit now
 error: Interrupted

@@ -202,7 +202,7 @@ fn with_secret() -> Spc {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_secret_in_a_message_that_is_cut_off_is_hidden_as_far_as_it_stands_there() {
+fn the_visible_part_of_a_secret_in_a_truncated_message_is_masked() {
     for before in 40..60 {
         let server = TcpServer::new(move |_| {
             Answer::of_stranger(

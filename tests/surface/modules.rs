@@ -41,7 +41,7 @@ fn no_import_leaves_the_scripts() {
 }
 
 #[test]
-fn with_a_project_file_they_reach_all_of_the_project_and_no_further() {
+fn imports_reach_the_whole_project_and_nothing_outside() {
     let project = || {
         Spc::new()
             .file("spc.toml", "")
@@ -60,7 +60,7 @@ fn with_a_project_file_they_reach_all_of_the_project_and_no_further() {
 }
 
 #[test]
-fn whether_something_is_there_outside_of_the_scripts_is_not_revealed() {
+fn imports_do_not_reveal_whether_outside_files_exist() {
     let (why, hint) = ("it is outside of the project's scripts", "imports stay inside \"scripts\"");
     refused(Spc::new(), "../nothing", why, hint);
 }
@@ -81,7 +81,7 @@ fn the_folder_spc_was_started_in_has_a_name() {
 }
 
 #[test]
-fn one_that_is_missing_comes_with_the_nearest() {
+fn a_missing_module_suggests_a_similar_name() {
     let scripts = || Spc::new().file("scripts/lib/ports.rhai", "");
     refused(
         scripts(),

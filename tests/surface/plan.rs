@@ -45,7 +45,7 @@ fn a_plan_is_one_line_of_json_and_an_end() {
 }
 
 #[test]
-fn a_plan_that_can_not_go_on_says_where_and_what_it_assumed() {
+fn a_plan_that_can_not_continue_shows_its_position_and_assumptions() {
     plan(&[], "let status = http::get(\"http://localhost/\").json();\nfs::write(\"out\", status.name);\n")
         .code(6)
         .stdout(
@@ -150,7 +150,7 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
 }
 
 #[test]
-fn a_plan_that_ends_early_has_an_exit_code_of_its_own() {
+fn an_incomplete_plan_has_a_separate_exit_code() {
     assert_eq!(plan(&[], "http::get(\"http://localhost/\").int();").output().code, 6);
     assert_eq!(plan(&["--exit-code"], "http::get(\"http://localhost/\").int();").output().code, 6);
     let ended = plan(&["--exit-code"], "loop { sleep(\"1h\"); }\n").output();

@@ -97,7 +97,7 @@ fn files_outside_of_the_project_need_their_line() {
 }
 
 #[test]
-fn no_line_lets_a_script_write_its_own_permissions() {
+fn no_setting_allows_a_script_to_write_its_own_permissions() {
     Spc::new()
         .file("spc.toml", "[allow]\nwrite = [\"/\"]\n")
         .runbook("fs::write(\"spc.toml\", \"\");")

@@ -219,7 +219,7 @@ fn a_project_file_that_is_no_toml_or_no_file_is_reported() {
 }
 
 #[test]
-fn with_dash_c_the_names_of_files_are_those_of_where_it_was_started() {
+fn paths_with_dash_c_are_shown_relative_to_the_start_folder() {
     Spc::new()
         .file("shop/.env", "A B\n")
         .file("shop/a.rhai", "")

@@ -33,7 +33,7 @@ fn tell(run: &mut RunningSpc, line: &str) {
 }
 
 #[test]
-fn it_greets_and_ends_well_by_ctrl_d_or_exit() {
+fn the_prompt_greets_and_ends_with_ctrl_d_or_exit() {
     let mut run = Spc::new().at_terminal().env("TERM", "xterm").args(["repl"]).start();
     run.until_shown(concat!(
         "spc ",
@@ -79,7 +79,7 @@ fn a_function_is_typed_over_several_lines_and_called() {
 }
 
 #[test]
-fn an_error_is_shown_with_its_place_and_the_session_goes_on() {
+fn an_error_is_shown_with_its_position_and_the_session_continues() {
     let mut run = prompt(spc());
     tell(&mut run, "let apple = 20");
     run.says_at_prompt("apple / 0", "error: Division by zero: 20 / 0\r\n --> repl:2:1:7\r\n  |\r\n1 | apple / 0\r\n  |       ^\r\n");
@@ -273,7 +273,7 @@ fn colours_are_for_those_who_want_them() {
 }
 
 #[test]
-fn where_there_is_no_editing_lines_are_still_asked_for() {
+fn the_prompt_works_without_line_editing() {
     let mut run = Spc::new().at_terminal().env("TERM", "dumb").args(["repl", "--quiet"]).start();
     run.until_shown("spc> ");
     run.types("fn f(x) {");

@@ -5,7 +5,7 @@ use crate::support::Spc;
 const RUNBOOK: &str = "print(confirm(\"Remove the volumes?\"));";
 
 #[test]
-fn without_a_terminal_the_option_that_answers_is_named() {
+fn a_question_without_a_terminal_names_the_option_that_answers() {
     for stdin in ["", "y\n"] {
         Spc::new()
             .stdin(stdin)

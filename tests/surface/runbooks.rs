@@ -12,7 +12,7 @@ fn scripts() -> Spc {
 }
 
 #[test]
-fn one_that_is_there_runs() {
+fn an_existing_runbook_runs() {
     scripts().args(["run", "scripts/up.rhai"]).stdout("up\n").run();
     let absolute = scripts();
     let path = absolute.project().join("scripts/up.rhai");
@@ -20,7 +20,7 @@ fn one_that_is_there_runs() {
 }
 
 #[test]
-fn one_that_is_missing_comes_with_the_nearest() {
+fn a_missing_runbook_suggests_a_similar_name() {
     for given in ["scripts/upp.rhai", "scripts/up", "scripts/up.rhai/"] {
         let said = format!(
             "error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n"
@@ -34,7 +34,7 @@ fn one_that_is_missing_comes_with_the_nearest() {
 }
 
 #[test]
-fn one_that_is_among_the_scripts_is_found_by_its_name_alone() {
+fn a_runbook_in_scripts_is_found_by_its_name() {
     for given in ["up", "up.rhai"] {
         let said = format!(
             "error: There is no runbook \"{given}\"\nhelp: did you mean \"scripts/up.rhai\"?\n"
@@ -64,7 +64,7 @@ fn an_option_of_one_letter_after_the_name_is_the_runbooks() {
 }
 
 #[test]
-fn one_that_is_like_no_other_comes_with_all_there_are() {
+fn an_unknown_runbook_without_a_similar_name_lists_all_runbooks() {
     scripts()
         .args(["run", "scripts/migrate.rhai"])
         .code(2)
@@ -128,7 +128,7 @@ fn one_in_another_encoding_is_refused_with_the_line() {
 }
 
 #[test]
-fn one_that_may_not_be_read_says_so() {
+fn an_unreadable_runbook_is_reported() {
     let run = scripts().args(["run", "scripts/up.rhai"]).by_nobody();
     std::fs::set_permissions(run.project().join("scripts/up.rhai"), Permissions::from_mode(0o600))
         .unwrap();

@@ -41,7 +41,7 @@ fn a_secret_is_masked_in_results_messages_and_errors() {
 }
 
 #[test]
-fn a_secrets_value_is_masked_however_it_comes_back() {
+fn a_secret_value_is_masked_in_every_output() {
     let script = format!(
         "secret(\"db_password\");\nprint(\"{VALUE}\");\nprint(fs::read(\"secrets/db_password\"));\nprint(`user:{VALUE}`);\n\
          print(\"Y29ycmVjdCBob3JzZSBiYXR0ZXJ5\");\nprint(\"correct%20horse%20battery\");\nthrow \"{VALUE}\";"
@@ -234,7 +234,7 @@ fn an_address_with_a_secret_is_in_no_message_and_no_answer() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_secret_that_comes_back_in_another_spelling_is_masked() {
+fn a_secret_in_another_encoding_is_masked() {
     let spellings = [
         "p%2Fss%20w%22rd%26%3C%C3%A9%3E",
         "p%2fss+w%22rd%26%3c%c3%a9%3e",

@@ -31,7 +31,7 @@ const ANEW: &str =
     r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#;
 
 #[test]
-fn a_runbook_that_arrives_has_one_line() {
+fn a_runbook_that_recovers_has_one_line() {
     let stdout = "make.rhai: 4 engine calls (1 change), 0 host changes; killed at 5 points; every next run reached the expected state ([took])\n";
     said(swept(r#"volume("data").create();"#, &["--recoveries", "0"]), 0, stdout, "");
 }

@@ -40,7 +40,7 @@ fn wide_letters_and_what_a_container_wrote_keep_the_columns() {
 }
 
 #[test]
-fn a_row_or_a_column_that_is_none_is_reported() {
+fn an_invalid_row_or_column_is_reported() {
     Spc::new()
         .runbook("table([#{ name: \"db\" }, 5]);")
         .code(2)

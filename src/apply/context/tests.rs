@@ -130,7 +130,7 @@ fn file(path: &str, mode: u32, content: &[u8]) -> UnpackedEntry {
 }
 
 #[test]
-fn files_folders_and_symlinks_arrive_as_they_are_in_the_order_of_names() {
+fn files_folders_and_symlinks_are_sent_unchanged_and_sorted_by_name() {
     let folder = Folder::new();
     folder.file("app/run.sh", "#!/bin/sh\n");
     folder.mode("app/run.sh", 0o755);
@@ -399,7 +399,7 @@ fn a_context_behind_a_symlink_is_read() {
 }
 
 #[test]
-fn a_missing_dockerfile_is_named_with_what_is_there_instead() {
+fn a_missing_dockerfile_is_reported_with_existing_alternatives() {
     for (there, hint) in [
         (vec!["dockerfile"], "did you mean \"dockerfile\"?"),
         (

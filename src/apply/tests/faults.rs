@@ -42,7 +42,7 @@ fn after_faults(
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn whatever_a_seed_has_fail_the_next_run_arrives() {
+fn the_next_run_succeeds_after_random_faults() {
     let second = with(
         with(shop(), "services.db.environment.LEVEL", "2"),
         "services.web.environment",

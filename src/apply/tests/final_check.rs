@@ -73,7 +73,7 @@ fn a_job_that_ends_meanwhile_is_done() {
 }
 
 #[test]
-fn one_that_nobody_requires_is_warned_of() {
+fn a_dead_optional_service_is_a_warning() {
     let (machine, mut description) = dying(1, "no");
     description["services"]["db"]["depends_on"] =
         json!({"web": {"condition": "service_started", "required": false}});
@@ -250,7 +250,7 @@ fn the_last_look_finds_what_no_event_reported() {
 }
 
 #[test]
-fn one_that_others_can_do_without_is_not_relied_on_and_neither_is_a_service_that_is_not_meant() {
+fn optional_and_unnamed_services_are_not_part_of_the_final_check() {
     let (machine, mut description) = unchanged("no", false);
     description["services"]["db"]["depends_on"] =
         json!({"web": {"condition": "service_started", "required": false}});

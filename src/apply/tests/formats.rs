@@ -179,7 +179,7 @@ fn relabelled(machine: &Machine, kind: &str, format: &str) -> String {
 }
 
 #[test]
-fn labels_of_a_newer_version_are_rejected_and_down_goes_on() {
+fn labels_of_a_newer_version_are_rejected_but_down_works() {
     let newer = "format 3 is newer than this spc, which reads formats up to 2";
     for (kind, format, message, hint) in [
         ("container", "3", format!("The labels of the container \"shop-web-1\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
@@ -322,7 +322,7 @@ fn a_lock_that_can_t_be_read_is_refused_with_the_reason_and_never_taken_over() {
 }
 
 #[test]
-fn a_lock_into_which_nothing_was_written_is_taken_over_once_it_stands_still() {
+fn an_empty_lock_is_taken_over_after_its_timeout() {
     let machine = running(&one());
     locked_by(&machine, &[], "");
     let before = machine.executor.now();
@@ -331,7 +331,7 @@ fn a_lock_into_which_nothing_was_written_is_taken_over_once_it_stands_still() {
 }
 
 #[test]
-fn a_lock_of_an_older_or_this_version_is_waited_for_and_taken_over_once_it_stands_still() {
+fn a_stale_lock_of_this_or_an_older_version_is_taken_over_after_a_wait() {
     for heartbeat in [format!("{{{HOLDER}}}"), format!("{{\"format\":1,{HOLDER}}}")] {
         let machine = running(&one());
         locked_by(&machine, &[(label::FORMAT, "1")], &heartbeat);

@@ -93,7 +93,7 @@ fn passed_round(of_each: [&str; 3], image: &str) -> Value {
 }
 
 #[test]
-fn a_container_that_ends_before_all_of_its_group_are_ready_sends_all_back() {
+fn a_container_that_exits_before_its_group_is_ready_rolls_back_the_group() {
     for restart in ["no", "always"] {
         let machine = machine_with(1, |builder| {
             let images = [("plain:1", "run"), ("slow:1", "slow"), ("late:1", "late")];
@@ -152,7 +152,7 @@ fn on_network(network: &str, image: &str) -> Value {
 }
 
 #[test]
-fn a_renamed_network_keeps_its_subnet_and_comes_back_if_the_new_container_fails() {
+fn a_renamed_network_keeps_its_subnet_and_is_restored_if_the_new_container_fails() {
     let machine = prepared(1);
     machine.up(&on_network("old", "plain:1")).unwrap();
     let id = machine.state().container("shop-a-1").unwrap().id.clone();

@@ -33,7 +33,7 @@ fn services_that_share_an_image_pull_it_once() {
 }
 
 #[test]
-fn a_base_image_lets_no_build_download_from_an_engine() {
+fn a_base_image_can_not_make_a_build_download_from_an_engine() {
     let mut machine = machine();
     let trigger = "ONBUILD ADD http://127.0.0.1:4000/containers/json /x".to_owned();
     let archive = futures::stream::iter([Ok(vec![0; 1024].into())]).boxed();
@@ -66,7 +66,7 @@ fn a_base_image_lets_no_build_download_from_an_engine() {
 }
 
 #[test]
-fn an_image_that_comes_back_as_it_was_changes_nothing() {
+fn a_removed_and_restored_image_changes_nothing() {
     let (machine, description) = pulled();
     machine.up(&description).unwrap();
     machine.pass(secs(60));
@@ -83,7 +83,7 @@ fn an_image_that_comes_back_as_it_was_changes_nothing() {
 }
 
 #[test]
-fn an_image_that_comes_back_as_another_replaces_its_containers() {
+fn a_removed_and_changed_image_replaces_its_containers() {
     let (machine, description) = pulled();
     machine.up(&description).unwrap();
     machine.pass(secs(60));
@@ -153,7 +153,7 @@ fn the_cause_of_a_changed_image_name_contains_the_old_name() {
 }
 
 #[test]
-fn an_image_that_is_nowhere_fails_before_anything_is_made_of_it() {
+fn a_missing_image_fails_before_its_containers_are_created() {
     let machine = machine();
     let failure = machine
         .up(&json!({"services": {"web": {"image": "nowhere:1"}, "redis": {"image": "redis:1"}}}))

@@ -149,7 +149,7 @@ fn as_version_0_1_0(machine: &Machine) {
 }
 
 #[test]
-fn a_container_of_version_0_1_0_is_known_and_left_as_it_is_whatever_its_image_has() {
+fn a_container_of_version_0_1_0_is_recognized_and_unchanged_for_any_image_labels() {
     for labels in forgeries().into_iter().chain([Labels::new()]) {
         let machine = machine_of(labels);
         as_version_0_1_0(&machine);

@@ -76,7 +76,7 @@ fn sweep(prepare: impl Fn() -> Machine, description: &Value, replaces: bool) {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_first_up_interrupted_at_any_moment_goes_on_with_the_next_run() {
+fn a_first_up_interrupted_at_any_moment_continues_on_the_next_run() {
     sweep(machine, &shop(), false);
 }
 
@@ -133,7 +133,7 @@ fn a_run_that_was_interrupted_before_it_began_does_nothing() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_down_interrupted_at_any_moment_goes_on_with_the_next_run() {
+fn a_down_interrupted_at_any_moment_continues_on_the_next_run() {
     for step in 0..30 {
         let machine = machine();
         machine.up(&shop()).unwrap();

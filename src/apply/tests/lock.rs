@@ -51,7 +51,7 @@ fn changes_since(machine: &Machine, time: Duration) -> Vec<String> {
 }
 
 #[test]
-fn of_two_runs_at_once_one_waits_and_then_finds_nothing_to_do() {
+fn the_second_of_two_concurrent_runs_waits_and_changes_nothing() {
     for seed in 0..10 {
         let machine = machine_with(seed, |builder| builder);
         let (one, other) = (|| machine.up(&shop()), || machine.up(&shop()));
@@ -285,7 +285,7 @@ fn a_machine_of_the_same_name_never_takes_the_lock_of_a_live_run() {
 }
 
 #[test]
-fn of_two_that_take_over_at_once_one_waits_for_the_other() {
+fn the_second_of_two_concurrent_takeovers_waits_for_the_first() {
     for seed in 0..10 {
         let machine = left_by_a_dead_process();
         for _ in 0..seed {
@@ -383,7 +383,7 @@ fn a_takeover_waits_for_engine_calls_of_the_dead_run() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn of_two_recoverers_exactly_one_wins_at_a_time() {
+fn only_one_of_two_recovering_runs_gets_the_lock_at_a_time() {
     for seed in 0..10 {
         let machine = left_locked();
         // Each seed results in another order of simultaneous events.

@@ -118,7 +118,7 @@ fn followed_log_lines_arrive_in_the_order_of_their_timestamps() {
 }
 
 #[test]
-fn following_goes_on_over_a_restart_with_each_line_once() {
+fn following_logs_survives_a_restart_without_duplicate_lines() {
     let (machine, description) =
         services(vec![("a", counting("a", millis(1), millis(100), 40)), ("b", Process::new())]);
     machine.up(&description).unwrap();
@@ -143,7 +143,7 @@ fn following_goes_on_over_a_restart_with_each_line_once() {
 }
 
 #[test]
-fn following_goes_on_where_the_engine_restarts_a_container_and_ends_with_the_last_one() {
+fn following_logs_survives_automatic_restarts_and_ends_with_the_last_container() {
     let crashing = counting("a", millis(1), millis(100), 5).exits_after(millis(700), 1);
     let (machine, description) = services(vec![("a", crashing)]);
     machine.up(&with(description, "services.a.restart", "on-failure:3")).unwrap();
@@ -186,7 +186,7 @@ fn following_sees_what_is_started_later_and_what_replaces_a_container() {
 }
 
 #[test]
-fn following_goes_on_when_the_engine_is_back() {
+fn following_logs_continues_after_an_engine_restart() {
     let (machine, description) = services(vec![("a", counting("a", millis(1), millis(100), 30))]);
     machine.up(&with(description, "services.a.restart", "unless-stopped")).unwrap();
     let lines = machine.follow_while(FOLLOW, async {

@@ -168,7 +168,7 @@ fn every_verb_of_a_run_that_names_the_project_records_the_move() {
 }
 
 #[test]
-fn in_any_other_folder_the_project_has_to_be_named_again() {
+fn the_project_has_to_be_named_again_in_every_other_folder() {
     let machine = moving();
     machine.up_in("/srv/one", false, &stored()).unwrap();
     machine.up_in("/srv/two", true, &stored()).unwrap();

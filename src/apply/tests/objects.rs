@@ -14,7 +14,7 @@ fn anonymous(machine: &Machine, container: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn anonymous_volumes_go_on_with_the_replacement() {
+fn a_replacement_keeps_anonymous_volumes() {
     let machine = machine_with(1, |builder| {
         builder.image("cached:1", ImageSpec::command(&["run"]).with_volume("/cache"))
     });

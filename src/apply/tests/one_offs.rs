@@ -206,7 +206,7 @@ fn a_one_off_replaces_nothing_that_runs_and_starts_what_was_stopped() {
 }
 
 #[test]
-fn a_one_off_runs_beside_a_service_that_has_a_name_a_port_and_addresses_of_its_own() {
+fn a_one_off_does_not_conflict_with_the_name_port_and_address_of_its_service() {
     let machine = machine();
     let description = json!({
         "services": {"web": {
@@ -462,7 +462,7 @@ fn a_one_off_creates_its_objects_under_the_lock_and_runs_without_it() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn of_what_is_started_at_once_on_one_volume_one_writes() {
+fn only_one_of_several_concurrent_containers_writes_to_a_volume() {
     let description = json!({
         "services": {"tool": {"image": "tool:1", "volumes": ["cache:/cache"]}},
         "volumes": {"cache": {}},

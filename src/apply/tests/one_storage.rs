@@ -89,7 +89,7 @@ fn a_folder_by_its_symlink_is_the_folder() {
 }
 
 #[test]
-fn a_storage_that_changes_its_name_and_its_service_is_let_go_before_it_is_taken() {
+fn a_storage_that_moves_under_another_name_is_released_before_it_is_used() {
     for (old, new) in [
         ("one:/d", "two:/d"),
         ("one:/d", "/srv/x:/d"),

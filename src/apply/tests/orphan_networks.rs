@@ -43,7 +43,7 @@ fn a_renamed_network_is_reported_and_removed_with_the_orphans() {
 }
 
 #[test]
-fn a_network_that_somebody_is_on_stays_and_so_does_what_a_runbook_made() {
+fn networks_in_use_and_networks_of_runbooks_are_not_removed() {
     let machine = machine();
     machine.up(&on("old")).unwrap();
     let labels = [(label::PROJECT, PROJECT), (compose_label::PROJECT, PROJECT)]

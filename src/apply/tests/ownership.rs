@@ -146,7 +146,7 @@ fn an_orphan_is_reported_and_removed_on_request() {
 }
 
 #[test]
-fn services_of_inactive_profiles_stay_as_they_are() {
+fn services_of_inactive_profiles_stay_unchanged() {
     let machine = machine();
     let described = |profiles: Value| {
         json!({
@@ -292,7 +292,7 @@ fn adopted_objects_stay_adopted() {
 }
 
 #[test]
-fn verbs_on_what_compose_runs_say_that_it_is_left_alone() {
+fn verbs_report_that_they_leave_compose_containers_unchanged() {
     let machine = composed();
     let calls = machine.calls();
     let services = BTreeSet::from(["db".to_owned()]);
@@ -372,7 +372,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
 }
 
 #[test]
-fn an_adoption_that_is_killed_goes_on_without_being_asked_again() {
+fn a_killed_adoption_continues_without_the_option() {
     let machine = composed();
     let calls = machine.calls();
     machine.up_with(&described(), &adopt()).unwrap();

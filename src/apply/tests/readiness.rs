@@ -49,7 +49,7 @@ fn details(failure: &Failure) -> String {
 }
 
 #[test]
-fn without_a_description_of_its_own_the_images_check_is_asked() {
+fn a_service_without_a_health_check_uses_the_one_of_its_image() {
     let machine = machine_with(1, |builder| {
         builder
             .image("checked:1", ImageSpec::command(&["serve"]).with_health_test("image-check"))
@@ -198,7 +198,7 @@ fn a_check_that_can_not_run_is_reported_at_once() {
 }
 
 #[test]
-fn with_x_spc_probe_engine_only_the_engines_verdict_counts() {
+fn x_spc_probe_engine_uses_only_the_engines_health_checks() {
     let machine = one(Process::new());
     let description = with(checked(10, 5, 3), "services.web.x-spc-probe", "engine");
     let outcome = machine.up(&description).unwrap();
@@ -516,7 +516,7 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
 }
 
 #[test]
-fn where_many_are_probed_at_once_each_is_probed_less() {
+fn many_concurrent_probes_reduce_the_probe_rate() {
     let pauses = |services: usize| {
         let names: Vec<String> = (0..services).map(|number| format!("s{number}")).collect();
         let machine = machine_with(1, |builder| {

@@ -197,7 +197,7 @@ fn a_rollback_does_not_wait_for_a_container_that_was_not_stopped() {
 }
 
 #[test]
-fn the_old_one_comes_back_to_the_networks_it_had() {
+fn a_restored_container_has_its_old_networks() {
     let machine = running(&web("1", "stop-first"));
     let before = machine.footprint();
     machine.engine.set_process(

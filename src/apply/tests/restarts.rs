@@ -46,7 +46,7 @@ fn a_service_that_exits_with_code_0_and_is_not_restarted_is_completed() {
 }
 
 #[test]
-fn a_job_that_nobody_waits_for_fails_up_if_it_fails_before_it_counts_as_ready() {
+fn a_job_without_dependents_fails_up_only_if_it_fails_before_it_counts_as_ready() {
     for restart in [json!({}), json!({"restart": "no"})] {
         let up = |after: Duration| {
             let machine = machine_with(1, |builder| {

@@ -198,7 +198,7 @@ fn a_container_is_replaced_where_the_words_mean_something_else() {
 }
 
 #[test]
-fn the_engines_defaults_of_a_check_are_no_change_unless_the_image_has_a_check_of_its_own() {
+fn default_values_of_a_health_check_are_no_change_unless_the_image_has_a_check() {
     let image = ImageSpec::command(&["serve"]).with_health_test("ask");
     let machine = machine_with(1, |builder| builder.image("web:1", image));
     let happened = happened(&machine, &asked(json!({"interval": "30s"})), &asked(json!({})));

@@ -54,7 +54,7 @@ fn causes(machine: &Machine) -> Vec<String> {
 }
 
 #[test]
-fn a_secret_is_a_file_in_its_container_and_nowhere_else_in_writing() {
+fn a_secret_is_only_in_a_file_of_its_container() {
     for read_only in [false, true] {
         let machine = with_value(VALUE);
         let mut description = with(web(), "services.web.read_only", read_only);
@@ -82,7 +82,7 @@ fn a_secret_is_a_file_in_its_container_and_nowhere_else_in_writing() {
 }
 
 #[test]
-fn an_exposed_secret_is_in_the_environment_of_its_container_and_nowhere_else() {
+fn an_exposed_secret_is_only_in_the_environment_of_its_container() {
     let machine = with_value(VALUE);
     let run = |value: &str| {
         let ctx = machine.ctx();

@@ -264,7 +264,7 @@ fn a_container_broken_by_an_engine_crash_is_reported_with_a_suggested_fix() {
 }
 
 #[test]
-fn a_full_disk_fails_the_run_and_the_next_one_goes_on() {
+fn a_full_disk_fails_the_run_and_the_next_run_continues() {
     for method in [
         "container_create",
         "network_create",

@@ -69,7 +69,7 @@ fn a_renamed_service_waits_until_the_old_one_is_gone_or_is_refused() {
 }
 
 #[test]
-fn a_volume_that_changes_hands_is_let_go_before_it_is_taken() {
+fn a_volume_that_moves_to_another_service_is_released_before_it_is_used() {
     let machine = machine();
     let two = |of_a: Value, of_b: Value| {
         let service = |volumes: Value| json!({"image": "db:1", "volumes": volumes});
@@ -489,7 +489,7 @@ proptest! {
     /// killed and run again.
     #[test]
     #[ignore = "slow: `make test` runs it"]
-    fn whatever_is_there_no_volume_ever_has_two_writers(
+    fn no_volume_ever_has_two_writers_for_any_initial_state(
         there in prop::collection::vec(drawn(), 0..5),
         orphans in any::<bool>(),
         renamed in any::<bool>(),
@@ -527,7 +527,7 @@ proptest! {
 }
 
 #[test]
-fn of_two_projects_that_start_on_one_volume_at_once_the_later_one_is_stopped() {
+fn the_later_of_two_projects_that_start_on_the_same_volume_is_stopped() {
     let description = json!({"services": {"a": {"image": "redis:1", "volumes": ["v:/d"]}}, "volumes": {"v": {"external": true, "name": "common"}}});
     for delay in [0, 20, 100, 300] {
         // This is the only case in which two containers may write for a moment, until spc notices

@@ -4,7 +4,7 @@ use super::{found, found_in, rules};
 use similar_asserts::assert_eq;
 
 #[test]
-fn a_function_that_is_nowhere_comes_with_the_nearest() {
+fn an_unknown_function_suggests_a_similar_name() {
     assert_eq!(
         found(
             "paralell([]);\nfs::raed(\"x\");\nfss::read(\"x\");\nlet f = || 1;\nf();\nread(\"x\");\nfn own(x) { x }\nonw(1);"

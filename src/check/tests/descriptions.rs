@@ -4,7 +4,7 @@ use super::{found, found_in, rules};
 use similar_asserts::assert_eq;
 
 #[test]
-fn wrong_keys_and_values_are_found_wherever_the_literal_stands() {
+fn wrong_keys_and_values_are_found_in_every_literal() {
     let text = r#"
 const LOGGING = #{ drver: "json-file" };
 fn check(prod) { #{ test: "true", intervl: "5s", retries: if prod { "five" } else { 5 } } }

@@ -4,7 +4,7 @@ use super::{line, project, report};
 use similar_asserts::assert_eq;
 
 #[test]
-fn without_paths_all_scripts_of_the_project_are_checked_but_the_ignored_ones() {
+fn check_without_paths_covers_all_scripts_except_ignored_ones() {
     let run = project(&[
         ("spc.toml", ""),
         (".gitignore", "# made\n/target/\n*.gen.rhai\nlocal/**/x.rhai\n!kept.gen.rhai\n"),

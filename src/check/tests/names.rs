@@ -4,7 +4,7 @@ use super::{found, found_in, rules};
 use similar_asserts::assert_eq;
 
 #[test]
-fn every_variable_that_is_nowhere_is_found_in_one_go() {
+fn all_unknown_variables_are_reported_together() {
     assert_eq!(
         found(
             "print(a);\nlet x = [b, #{ k: c }, `${d}`];\nx[e] = f;\nif g { h } else { i }\nswitch x { 1 if j => k, _ => l }"

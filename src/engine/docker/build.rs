@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_have_names_of_their_own() {
+    fn build_sessions_have_unique_names() {
         assert_ne!(session_id().unwrap(), session_id().unwrap());
     }
 }

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_endless_progress_is_none() {
+    fn progress_without_a_total_is_omitted() {
         let event = |status: &str| {
             Ok(Some(TransferEvent { layer: None, status: status.into(), progress: None }))
         };

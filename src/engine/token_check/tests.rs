@@ -213,7 +213,7 @@ async fn ask(engine: &dyn Engine, method: &str, text: &str) -> Vec<Result<()>> {
 }
 
 #[test]
-fn no_call_of_the_port_takes_a_token_wherever_it_stands() {
+fn every_engine_call_rejects_a_token_in_any_field() {
     let executor = SimTaskExecutor::new(1);
     let sim = SimEngine::builder(executor.clone()).build();
     let engine = checked(Arc::new(sim.clone()));

@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symlink_is_looked_at_and_removed_itself() {
+    fn inspecting_and_removing_a_symlink_does_not_follow_it() {
         let Folder { roots, path, .. } = &Folder::new();
         append(roots, &path.join("file"), b"12345").unwrap();
         let link = path.join("link");

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_where_nobody_listens_is_unreachable_and_nobodys() {
+    async fn a_port_without_a_listener_is_unreachable_and_has_no_owner() {
         let port = free_port();
         let error = tcp_connect(&format!("127.0.0.1:{port}"), SECOND).await.unwrap_err();
         assert_eq!(error.kind, HostErrorKind::Unreachable);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn of_another_boot_or_namespace_nothing_is_known() {
+    fn processes_of_another_boot_or_namespace_are_unknown() {
         let own = own().unwrap();
         let dead = ProcessMark { started: 1, ..own.clone() };
         assert_eq!(liveness(&dead), Liveness::Gone);

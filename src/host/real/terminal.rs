@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_that_is_left_is_read_to_the_end() {
+    async fn the_rest_of_standard_input_is_read_to_its_end() {
         let mut terminal = terminal();
         terminal.keyboard.write_all(b"answer\nrest\n\xff").unwrap();
         drop(terminal.keyboard);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_withdrawn_question_leaves_nobody_reading() {
+    async fn a_cancelled_question_stops_reading() {
         let Terminal { input, mut keyboard } = terminal();
         assert!(input.ask("?", |_| {}).now_or_never().is_none());
         // The reader has ended when no other clone of the input exists.

@@ -92,7 +92,7 @@ fn a_scripted_command_takes_its_time_and_is_recorded() {
 }
 
 #[test]
-fn a_command_nobody_scripted_does_not_exist() {
+fn a_command_without_a_scripted_answer_does_not_exist() {
     let (_, host) = host();
     let request = CommandRequest {
         command: vec!["none".into()],

@@ -261,7 +261,7 @@ fn text_of_nothing_but_backslashes_is_read_in_linear_time() {
 }
 
 #[test]
-fn ordinary_text_is_left_as_it_is() {
+fn ordinary_text_stays_unchanged() {
     let secrets = Secrets::new();
     for (index, value) in
         ["abc", "xyz", "q7w", "p@ssw0rd", "s3cr3t-t0k3n", "postgres-password", "0000"]

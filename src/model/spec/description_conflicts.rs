@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_have_names_and_subnets_of_their_own() {
+    fn two_networks_can_not_share_a_name_or_subnet() {
         let pool = |subnet: &str| json!({"ipam": {"config": [{"subnet": subnet}]}});
         let overlap = json!({"services": {}, "networks": {"a": pool("10.7.0.0/16"), "b": pool("10.7.8.0/24")}});
         refused(

@@ -96,7 +96,7 @@ fn every_kind_of_question_takes_an_assumed_answer() {
 }
 
 #[test]
-fn a_file_or_log_that_nobody_knows_is_what_the_runbook_assumes() {
+fn an_unknown_file_or_log_has_the_assumed_content() {
     let again = stack(r#"cache: #{ image: "cache:1", labels: #{ other: "x" } }"#)
         + "shop.up();\nlet cache = shop.service(\"cache\");\n";
     for (code, answer) in [
@@ -178,7 +178,7 @@ fn a_read_only_command_alone_is_nothing_to_do() {
 }
 
 #[test]
-fn without_its_line_a_read_only_command_is_not_run_and_the_plan_says_which_line() {
+fn a_forbidden_read_only_command_is_not_run_and_the_plan_names_the_setting() {
     let said = asked(
         "fs::write(\"n\" + cache.exec(\"llen\", #{ read_only: true, assume: 3 }).int(), \"x\");\n",
     );

@@ -63,7 +63,7 @@ fn an_image_that_no_stack_of_the_runbook_builds_is_pulled() {
 }
 
 #[test]
-fn where_an_image_is_missing_the_service_that_builds_it_is_named() {
+fn a_missing_image_is_reported_with_the_service_that_builds_it() {
     let help = "the service \"tool\" of the stack \"shop\" builds it: call that stack's `build([\"tool\"])` before";
     let other = "let other = stack(\"other\", #{ services: #{ web: #{ image: \"local/tool:1\" } } });\nother.up();\n";
     for script in [
@@ -118,7 +118,7 @@ fn a_build_that_changed_since_is_noted() {
 }
 
 #[test]
-fn an_anonymous_volume_that_goes_on_under_another_image_is_noted() {
+fn an_anonymous_volume_kept_under_another_image_is_noted() {
     let described = |tag: &str, options: &str| {
         let service = format!(r#"web: #{{ image: "web:{tag}", volumes: ["/deps"] }}"#);
         format!("{}shop.up({options});\n", stack(&service))

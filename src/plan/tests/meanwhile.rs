@@ -31,7 +31,7 @@ fn removed(world: &World, times: u64) {
 }
 
 #[test]
-fn a_plan_begins_anew_where_a_container_was_removed_meanwhile() {
+fn a_plan_restarts_if_a_container_was_removed_during_it() {
     let world = replacing();
     let asked =
         || world.engine.calls().iter().filter(|call| call.method == "container_inspect").count();
@@ -47,7 +47,7 @@ fn a_plan_begins_anew_where_a_container_was_removed_meanwhile() {
 }
 
 #[test]
-fn a_plan_on_an_engine_that_never_stands_still_says_so() {
+fn a_plan_on_a_permanently_changing_engine_fails_with_a_message() {
     let world = replacing();
     removed(&world, 100);
     let diagnostic = try_plan(&world, "second.rhai").unwrap_err();

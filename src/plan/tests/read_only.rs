@@ -36,7 +36,7 @@ fn failed(world: &World) -> (String, Box<Diagnostic>, Vec<String>) {
 }
 
 #[test]
-fn a_read_only_command_that_fails_ends_the_plan_with_what_stands_before() {
+fn a_failed_read_only_command_ends_the_plan_after_the_earlier_steps() {
     let nope = ExecAnswer::failure(3, "no such thing");
     for options in ["read_only: true", "read_only: true, assume: 3"] {
         let code =

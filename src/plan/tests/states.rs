@@ -194,7 +194,7 @@ fn a_job_that_failed_and_is_started_again_is_taken_to_end_well() {
 }
 
 #[test]
-fn a_script_that_waits_for_readiness_goes_on_and_the_plan_says_on_what_it_depends() {
+fn a_planned_wait_for_readiness_continues_and_is_marked_as_an_assumption() {
     let code = stack(&db(""))
         + "shop.service(\"db\").wait(\"ready\", \"2s\");\nfs::write(shop.service(\"db\").state, \"x\");\n";
     for how in ALL {

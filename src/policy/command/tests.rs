@@ -536,7 +536,7 @@ fn a_script_chooses_no_folder_that_it_or_a_container_can_write() {
 }
 
 #[test]
-fn with_a_star_a_script_chooses_program_folder_and_variables() {
+fn a_star_allows_any_program_folder_and_variables() {
     let environment = [("PATH", "/evil"), ("GIT_DIR", "x")];
     let wish = TestCommand {
         command: "./deploy/git",

@@ -103,7 +103,7 @@ in import called at main.rhai:1:8";
 }
 
 #[test]
-fn imports_stand_at_the_top_of_a_file_with_a_plain_path() {
+fn imports_must_be_at_the_top_of_a_file_with_a_literal_path() {
     let expected = "usage: An import stands inside a block or a function\nat main.rhai:1:10 import\nhint: move it to the top of the file";
     assert_eq!(error("fn f() { import \"a\" as a; a::b() }"), expected);
     assert!(error("if true { import \"a\" as a; }").starts_with("usage: An import stands inside"));

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_values_stand_one_under_the_other() {
+    fn short_values_are_shown_on_two_lines() {
         assert_eq!(difference(&1_i64.into(), &0_i64.into()), "- 1\n+ 0\n");
         assert_eq!(
             difference(&"a".into(), &vec![Dynamic::from("a")].into()),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn of_long_values_what_differs_is_shown() {
+    fn long_values_show_only_the_difference() {
         let list = |third: &str| -> Dynamic {
             let mut list: Array =
                 (0..20).map(|number| format!("element number {number}").into()).collect();

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_reads_as_it_is_written() {
+    fn a_point_parses_back_from_its_text() {
         for text in ["1:before", "17:after", "h3:after"] {
             assert_eq!(text.parse::<Point>().unwrap().to_string(), text);
         }

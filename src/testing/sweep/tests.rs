@@ -84,7 +84,7 @@ fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn up_arrives_wherever_it_was_killed() {
+fn up_recovers_from_a_kill_at_any_point() {
     let report = arrives(&reference(), "scripts/up.rhai", &[]);
     assert!(
         report.calls > 100 && report.changes > 30 && report.points > 80 && report.recoveries > 2,
@@ -95,57 +95,57 @@ fn up_arrives_wherever_it_was_killed() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn up_that_changes_what_runs_arrives_wherever_it_was_killed() {
+fn up_that_changes_running_services_recovers_from_a_kill_at_any_point() {
     arrives(&running(), "scripts/up.rhai", &["--tag", "v2", "--build", "backend", "frontend"]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn production_arrives_wherever_it_was_killed() {
+fn production_recovers_from_a_kill_at_any_point() {
     arrives(&running(), "scripts/production.rhai", &[]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn build_arrives_wherever_it_was_killed() {
+fn build_recovers_from_a_kill_at_any_point() {
     arrives(&reference(), "scripts/build.rhai", &[]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn db_init_arrives_wherever_it_was_killed() {
+fn db_init_recovers_from_a_kill_at_any_point() {
     arrives(&reference(), "scripts/db_init.rhai", &[]);
 }
 
 /// The one that `make check` also runs.
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn stop_arrives_when_it_was_killed_anywhere() {
+fn stop_recovers_from_a_kill_at_any_point() {
     arrives(&running(), "scripts/stop.rhai", &[]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn restart_arrives_wherever_it_was_killed() {
+fn restart_recovers_from_a_kill_at_any_point() {
     arrives(&running(), "scripts/restart.rhai", &[]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn down_arrives_wherever_it_was_killed() {
+fn down_recovers_from_a_kill_at_any_point() {
     arrives(&running(), "scripts/down.rhai", &[]);
     arrives(&running(), "scripts/down.rhai", &["--volumes", "--yes"]);
 }
 
 #[test]
-fn prepare_arrives_wherever_it_was_killed() {
+fn prepare_recovers_from_a_kill_at_any_point() {
     let mut stage = reference();
     stage.env_file = None;
     arrives(&stage, "scripts/prepare.rhai", &[]);
 }
 
 #[test]
-fn certificate_arrives_wherever_it_was_killed() {
+fn certificate_recovers_from_a_kill_at_any_point() {
     arrives(&reference(), "scripts/certificate.rhai", &[]);
 }
 
@@ -158,7 +158,7 @@ fn sweep_output(runbook: &str) -> String {
 }
 
 #[test]
-fn a_volume_that_is_made_anew_is_found_to_have_lost_its_data() {
+fn a_recreated_volume_is_reported_as_lost_data() {
     let reported = sweep_output(
         r#"
         let data = volume("data");

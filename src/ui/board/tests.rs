@@ -212,7 +212,7 @@ spc            up             1.6 s  1 ready, 2 unchanged, 1 probing, 1 buildiâ€
 }
 
 #[test]
-fn of_many_services_those_in_motion_are_shown() {
+fn only_active_services_of_many_are_shown() {
     let names: Vec<String> = (1..=40).map(|number| format!("worker-{number:02}")).collect();
     let mut stage = BoardFixture::up(&names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
     for name in &names[..30] {

@@ -67,7 +67,7 @@ fn a_secret_or_a_context_from_outside_needs_the_line_for_reading() {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn nothing_outside_is_written_and_what_is_there_stays() {
+fn a_script_can_not_write_or_remove_files_outside() {
     for path in [
         "../spc.toml",
         "spc.toml",

@@ -80,7 +80,7 @@ fn no_operator_is_overloaded() {
 }
 
 #[test]
-fn a_refusal_is_swallowed_nowhere() {
+fn a_script_can_not_swallow_a_policy_error() {
     let refused = "sh([\"git\"])";
     for script in [
         format!("let f = |x| {refused}; try {{ f.call(1); }} catch {{ }}"),

@@ -90,7 +90,7 @@ fn containers_of_another_project_are_not_touched_nor_looked_into() {
 }
 
 #[test]
-fn describing_a_project_of_that_name_does_not_make_it_ones_own() {
+fn describing_a_project_does_not_make_the_script_its_owner() {
     for script in [
         "down();",
         "down(#{ volumes: true });",
@@ -122,7 +122,7 @@ fn describing_a_project_of_that_name_does_not_make_it_ones_own() {
 }
 
 #[test]
-fn that_it_is_there_and_how_it_stands_is_no_secret() {
+fn the_existence_and_state_of_other_projects_is_readable() {
     let (ended, changes) = run(&format!(
         "print(container(\"other-web-1\").exists());\nprint({DESCRIBED}.service(\"web\").state);"
     ));

@@ -1,7 +1,7 @@
 //! The reference stack's own `spc.toml` allows nothing beyond what every script may do.
 
 #[test]
-fn its_runbooks_need_no_permission_of_their_own() {
+fn the_reference_runbooks_need_no_additional_permission() {
     let settings =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/spc.toml")).unwrap();
     let lines: Vec<&str> =

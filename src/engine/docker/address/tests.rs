@@ -49,7 +49,7 @@ fn other_ways_to_write_them_are_read_too() {
 }
 
 #[test]
-fn without_a_port_tls_decides_which_is_meant() {
+fn the_default_port_depends_on_tls() {
     assert_eq!(Address::parse("tcp://engine", false), Ok(tcp("engine", 2375, false)));
     assert_eq!(Address::parse("tcp://engine", true), Ok(tcp("engine", 2376, true)));
 }

@@ -69,7 +69,7 @@ fn ssh_may_ask_only_where_both_question_and_answer_are_at_a_terminal() {
 }
 
 #[test]
-fn without_a_name_the_default_and_the_rootless_sockets_are_tried_in_order() {
+fn the_default_and_rootless_sockets_are_tried_in_order() {
     let options = ConnectOptions {
         runtime_dir: Some("/run/user/1000".into()),
         home: Some(PathBuf::from("/home/alice")),

@@ -36,7 +36,7 @@ fn when_no_engine_runs_every_address_is_named_with_its_reason() {
 }
 
 #[test]
-fn without_permission_the_hint_names_the_sockets_group_and_the_user() {
+fn a_permission_error_suggests_the_group_of_the_socket_and_the_user() {
     let attempts = [
         attempt("/var/run/docker.sock", io::ErrorKind::PermissionDenied, Some(998)),
         attempt("/run/user/1000/docker.sock", io::ErrorKind::NotFound, None),

@@ -31,7 +31,7 @@ fn a_name_that_would_be_read_as_another_is_not_sent() {
 }
 
 #[test]
-fn a_name_that_changes_hands_between_check_and_call_leads_nowhere_else() {
+fn a_name_that_moves_between_check_and_call_does_not_redirect_the_call() {
     let fixture = fixture("");
     let id = fixture.run(fixture.guard.container_create("own-web-1", None, own())).unwrap().id;
     let request = NetworkCreateRequest {

@@ -99,7 +99,7 @@ fn an_image_does_not_hide_its_containers_from_their_project() {
 }
 
 #[test]
-fn containers_of_a_forged_image_do_not_make_a_project_somebody_elses() {
+fn containers_of_a_forged_image_do_not_change_the_owner_of_a_project() {
     let fixture = forging("own");
     let mut labels = complete(of("own", "/elsewhere"));
     labels.remove(label::PROJECT);

@@ -194,7 +194,7 @@ fn a_container_that_is_gone_is_the_engines_to_tell() {
 }
 
 #[test]
-fn a_container_made_from_here_does_not_make_a_volume_of_unknown_origin_ones_own() {
+fn a_container_of_this_folder_does_not_prove_ownership_of_a_volume() {
     let fixture = fixture("");
     // Objects that Docker Compose left without containers: nothing shows their folder.
     let labels = options(&[(compose_label::PROJECT, "other")]);

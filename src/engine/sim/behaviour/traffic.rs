@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_requests_the_last_are_reported() {
+    fn only_the_last_of_too_many_requests_are_reported() {
         let all = flow().requests(Duration::ZERO, secs(600));
         assert_eq!(all.len(), MOST_LINES);
         assert!(all.last().unwrap().at > secs(599));

@@ -227,7 +227,7 @@ fn a_stale_list_shows_what_was_there_before_the_last_change() {
 }
 
 #[test]
-fn event_streams_can_break_while_calls_go_on() {
+fn event_streams_can_break_while_calls_continue() {
     let fixture = plain();
     fixture.engine.fault(Fault {
         on: FaultPoint::method("container_create", 1),
@@ -273,7 +273,7 @@ fn a_crash_before_a_call_leaves_it_undone_and_one_after_it_done() {
 }
 
 #[test]
-fn the_engine_goes_on_after_a_crash_with_its_former_state() {
+fn the_engine_keeps_its_state_after_a_crash() {
     let fixture = plain();
     fixture.run(fixture.engine.container_create("web", None, body("app:1"))).unwrap();
     fixture.engine.crash_at(2, CallSide::Before);
@@ -347,7 +347,7 @@ async fn bring_up(engine: &SimEngine) -> Result<()> {
 }
 
 #[test]
-fn killed_at_every_call_the_next_run_arrives() {
+fn the_next_run_succeeds_after_a_kill_at_every_call() {
     let whole = plain();
     whole.run(bring_up(&whole.engine)).unwrap();
     let calls = u64::try_from(whole.engine.calls().len()).unwrap();

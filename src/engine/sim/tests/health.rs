@@ -90,7 +90,7 @@ fn from_api_1_44_on_the_start_period_has_its_own_interval() {
 }
 
 #[test]
-fn without_a_start_interval_a_new_engine_asks_every_five_seconds_in_the_start_period() {
+fn the_default_start_interval_of_a_new_engine_is_five_seconds() {
     let fixture = fixture(|builder| builder.api_version(MODERN));
     fixture.up("web", with_health("app:1", health(30.0, 5.0, 40.0, 3)));
     fixture.pass(31.0);

@@ -87,7 +87,7 @@ fn an_image_is_found_by_name_id_and_digest() {
 }
 
 #[test]
-fn a_pull_nobody_reads_is_called_off() {
+fn a_pull_with_a_dropped_stream_is_cancelled() {
     let fixture = fixture(|builder| {
         builder.registry_image(
             "redis:7",

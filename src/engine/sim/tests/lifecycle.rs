@@ -75,7 +75,7 @@ fn a_missing_image_and_a_taken_name_are_refused() {
 }
 
 #[test]
-fn of_two_creates_of_one_name_at_once_one_loses() {
+fn one_of_two_concurrent_creates_with_the_same_name_fails() {
     let fixture = plain();
     let (one, other) = fixture.run(futures::future::join(
         fixture.engine.container_create("lock", None, body("app:1")),
@@ -150,7 +150,7 @@ fn a_signal_for_a_stop_needs_a_newer_engine() {
 }
 
 #[test]
-fn a_stop_goes_on_when_nobody_waits_for_it_any_more() {
+fn a_stop_continues_after_its_caller_is_gone() {
     let fixture = plain();
     fixture.up("web", body("app:1"));
     fixture.run(async {

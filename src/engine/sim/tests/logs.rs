@@ -47,7 +47,7 @@ fn following_ends_with_the_container() {
 }
 
 #[test]
-fn times_stand_before_lines() {
+fn timestamps_precede_log_lines() {
     let fixture = talking();
     let line = text(&fixture, LogsRequest { timestamps: true, ..LogsRequest::default() });
     assert!(line.starts_with("2026-01-01T00:00:00.") && line.ends_with("Z starting\n"), "{line}");

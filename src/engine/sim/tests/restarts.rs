@@ -17,7 +17,7 @@ fn crashing(code: i64) -> EngineFixture {
 }
 
 #[test]
-fn without_a_policy_an_exit_is_the_end() {
+fn a_container_without_a_restart_policy_stays_exited() {
     let fixture = crashing(1);
     fixture.up("web", body("app:1"));
     fixture.pass(60.0);

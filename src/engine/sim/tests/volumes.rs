@@ -28,7 +28,7 @@ fn downloaded(fixture: &EngineFixture, container: &str, path: &str) -> Result<By
 }
 
 #[test]
-fn creating_a_volume_again_answers_the_one_that_is_there() {
+fn creating_a_volume_again_returns_the_existing_one() {
     let fixture = plain();
     fixture.run(async {
         fixture.engine.volume_create(volume("pg", Some("one"))).await.unwrap();
@@ -77,7 +77,7 @@ fn an_anonymous_volume_goes_with_its_container_if_asked() {
 }
 
 #[test]
-fn a_volume_made_anew_has_another_stamp_and_changes_are_counted() {
+fn a_recreated_volume_has_another_stamp_and_writes_are_counted() {
     let fixture = fixture(|builder| builder.process("db:1", Process::new().writes("/data")));
     fixture.up("db", with_binds("db:1", &["pg:/data"]));
     let first = fixture.engine.state().volume("pg").unwrap().clone();
@@ -107,7 +107,7 @@ fn two_writers_on_one_volume_are_noticed() {
 }
 
 #[test]
-fn volumes_are_listed_by_label_and_by_whether_anybody_uses_them() {
+fn volumes_are_filtered_by_label_and_by_use() {
     let fixture = plain();
     fixture.run(fixture.engine.volume_create(volume("kept", Some("one")))).unwrap();
     fixture.up("db", with_binds("db:1", &["pg:/data"]));

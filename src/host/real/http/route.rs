@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn localhost_and_names_below_it_are_loopback_and_nobody_is_asked() {
+    async fn localhost_and_its_subdomains_are_loopback_without_a_resolver() {
         for host in ["localhost", "web.localhost", "no-such-name.anywhere.localhost"] {
             let route = found(&format!("http://{host}:80/"), "127.0.0.1", 1).await.unwrap();
             let Route::Direct { host: named, addresses } = route else { panic!("by proxy") };

@@ -54,7 +54,7 @@ async fn send(request: &HttpRequest) -> Result<HttpResponse> {
 }
 
 #[tokio::test]
-async fn a_request_arrives_as_given_and_the_answer_is_read_whole() {
+async fn a_request_is_sent_unchanged_and_the_response_is_read_completely() {
     let (address, serving) = server(vec![answer("201 Created", "X-Kind: Test\r\n", "é!")]).await;
     let request = HttpRequest {
         method: "post".to_owned(),

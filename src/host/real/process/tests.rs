@@ -79,7 +79,7 @@ async fn output_arrives_before_the_exit_code() {
 }
 
 #[tokio::test]
-async fn arguments_environment_folder_and_input_arrive_as_they_are() {
+async fn arguments_environment_folder_and_input_reach_the_command_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let mut request = request(&["sh", "-c", "cat; echo \"$1|$NAME|$PWD|$0\"", "é 1", "a b$"]);
     request.environment.insert("NAME".to_owned(), "ü".to_owned());
@@ -100,7 +100,7 @@ async fn much_input_and_much_output_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn without_input_a_command_reads_the_end_of_it() {
+async fn a_command_without_input_reads_end_of_file() {
     assert_eq!(run(&request(&["cat"])).await, (String::new(), String::new(), 0));
 }
 
@@ -154,7 +154,7 @@ async fn a_command_that_does_not_end_is_killed_after_the_grace() {
 }
 
 #[test]
-fn with_the_runtime_a_command_is_killed_without_grace() {
+fn dropping_the_runtime_kills_commands_immediately() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let id = runtime.block_on(async {
         let mut stream = spawn(

@@ -41,7 +41,7 @@ fn ten_minutes_pass_at_once() {
 }
 
 #[test]
-fn a_background_future_goes_on_while_the_script_waits_and_ends_when_dropped() {
+fn a_background_future_continues_while_the_script_waits_and_ends_when_dropped() {
     let sim = SimTaskExecutor::new(1);
     let executor = TaskExecutor::Sim(sim.clone());
     let beats = Arc::new(Mutex::new(0));
@@ -77,7 +77,7 @@ fn a_panic_in_one_task_leaves_the_others_running() {
 }
 
 #[test]
-fn a_killed_process_does_nothing_more_and_others_go_on() {
+fn a_killed_process_stops_and_others_continue() {
     let sim = SimTaskExecutor::new(1);
     let executor = TaskExecutor::Sim(sim.clone());
     let seen = Mutex::new(Vec::new());

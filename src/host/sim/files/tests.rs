@@ -128,7 +128,7 @@ fn names(files: &mut Files, folder: &str) -> Vec<String> {
 }
 
 #[test]
-fn files_beneath_are_seen_but_for_what_is_hidden() {
+fn files_beneath_are_visible_except_hidden_ones() {
     let mut files = over();
     assert_eq!(names(&mut files, "/"), ["work"]);
     assert_eq!(names(&mut files, "/work"), ["site"]);

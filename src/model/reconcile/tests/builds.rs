@@ -60,7 +60,7 @@ fn an_image_that_one_service_builds_is_built_once_for_all_that_name_it() {
 }
 
 #[test]
-fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
+fn a_requested_build_runs_even_if_the_image_exists() {
     let project = shared_build("api", "worker");
     let mut observed = applied(&project);
     let id = observed.images["shop/api:latest"].clone();
@@ -79,7 +79,7 @@ fn a_build_that_is_asked_for_is_done_where_an_image_is_there_too() {
 }
 
 #[test]
-fn an_image_is_there_under_every_spelling_of_its_name() {
+fn an_image_exists_under_every_spelling_of_its_name() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     let mut observed = ObservedState::default();
     for name in [canonical("redis:7"), canonical(&format!("redis@{digest}")), digest.clone()] {

@@ -27,7 +27,7 @@ fn way_back(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn a_port_that_moves_to_a_new_service_is_let_go_first() {
+fn a_port_that_moves_to_a_new_service_is_released_first() {
     let before = described(json!({"web": web(&["8000:80"])}));
     let after = described(json!({"web": web(&[]), "proxy": web(&["8000:80"])}));
     let plan = from_to(&before, &after).unwrap();
@@ -105,7 +105,7 @@ fn a_swap_between_services_that_depend_on_each_other_gives_up_serving_meanwhile(
 }
 
 #[test]
-fn an_orphan_that_hands_its_port_and_name_over_serves_again_if_the_new_one_fails() {
+fn an_orphan_that_gave_up_its_port_and_name_is_restored_if_the_new_container_fails() {
     let named = |service: &str| {
         described(json!({service: {"image": "x", "ports": ["80:80"], "container_name": "edge"}}))
     };
@@ -450,7 +450,7 @@ fn a_hand_over_against_the_dependencies_is_refused_with_the_circle() {
 }
 
 #[test]
-fn a_job_that_has_ended_has_let_go() {
+fn a_completed_job_holds_no_resources() {
     let after = described(json!({
         "migrate": web(&["80:80"]),
         "web": {"image": "x", "ports": ["80:80"], "depends_on": {"migrate": {"condition": "service_completed_successfully"}}},

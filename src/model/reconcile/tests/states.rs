@@ -124,7 +124,7 @@ fn a_service_that_spc_stopped_is_no_finished_job() {
 }
 
 #[test]
-fn a_killed_replacement_goes_on_where_the_new_one_runs_and_is_undone_where_it_does_not() {
+fn a_killed_replacement_continues_if_the_new_container_runs_and_is_undone_otherwise() {
     let described = project(stack());
     let with_new = |state: ContainerState| {
         let mut observed = applied(&described);
