@@ -1,5 +1,5 @@
-//! Everything in the README and the guide in `docs/` works. The code blocks of a page are the files
-//! of one project: the first line of each names its file in a comment.
+//! Runs the examples in the README and in the guide in `docs/`. The code blocks of a page are the
+//! files of one project. The first line of each block is a comment with the file's name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ impl Project {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Runs spc in the project. It has to succeed; returns its standard output.
+    /// Runs spc in the project. Panics if it fails. Returns its standard output.
     fn spc(&self, words: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_spc"))
             .args(words)
@@ -180,7 +180,7 @@ fn the_page_on_testing_shows_each_function_of_sim() {
         module.split("    pub fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect();
     assert!(functions.len() > 30);
     for function in functions {
-        // Registered under the name of another function.
+        // Rhai functions with the name of another function.
         let name = match function {
             "kill_at_side" => "kill_at",
             "one_fault" => "fault",

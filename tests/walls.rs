@@ -26,7 +26,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("api", &["value", "apply", "compose"]),
     ("value", &["engine"]),
     ("apply", &["engine"]),
-    // Beside `ui`: it stores the same events.
+    // On the same level as `ui`, because it stores the same events.
     ("journal", &["host"]),
     ("ui", &["model"]),
     ("engine", &["host"]),
@@ -36,8 +36,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("model", &[]),
 ];
 
-/// Paths that are allowed only in some files: their beginning, the files, and the reason. The first
-/// that matches a path counts.
+/// Paths that are allowed only in some files: the start of the path, the files, and the reason. The
+/// first match counts.
 const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     (
         &["rhai"],
@@ -46,8 +46,8 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["clap"], &["cli/"], "the command line is read in one place"),
     (&["rustyline"], &["repl/"], "only the prompt is a prompt"),
-    // A path that is created here is opened. For paths of scripts, `Policy::read_path` and
-    // `write_path` create it; for spc's own files, `own_path`.
+    // A trusted path is opened without a check. `Policy::read_path` and `write_path` check paths of
+    // scripts, and `own_path` checks paths of spc's own files.
     (
         &["CheckedPath", "trusted"],
         &[
@@ -89,7 +89,7 @@ const OUTSIDE: &[(&[&str], &[&str], &str)] = &[
         &["host/", "apply/context/tests.rs", "apply/tests/record_files.rs"],
         "files are the host port's",
     ),
-    // Tests of `apply` change the simulated engine like another user: through its port.
+    // Tests of `apply` change the simulated engine through the `Engine` trait, like another client.
     (
         &["bollard", "models"],
         &[
@@ -282,7 +282,7 @@ fn pointing_up(file: &str, source: &str) -> Vec<String> {
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
-/// How many `super` in a file stay inside its module.
+/// The number of `super` in a path that stay inside the file's module.
 fn height(file: &str) -> usize {
     let folders = file.split('/').count() - 1;
     if file.ends_with("/mod.rs") { folders - 1 } else { folders }
@@ -337,7 +337,7 @@ fn of_control(file: &str, source: &str, exported: &BTreeSet<String>) -> Vec<Stri
     named(source).iter().filter(|named| wrong(named)).map(said).collect()
 }
 
-/// The interface for tests is not a part of what Docker does.
+/// The simulated daemon must not use the interface for tests, because Docker has no such interface.
 #[test]
 fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
     let sources = sources();
@@ -401,7 +401,7 @@ fn foreign_crates_and_printing_stay_where_they_belong() {
         all_needed.extend(needed);
     }
     assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
-    // A listed file has to need its rule; a module may need it later.
+    // A listed file has to need its rule. A module may need its rule later.
     for (rule, (start, places, _)) in OUTSIDE.iter().enumerate() {
         for (place, name) in places.iter().enumerate().filter(|(_, name)| name.ends_with(".rs")) {
             assert!(

@@ -1,8 +1,8 @@
-//! Mistakes that people make in their first runbooks.
+//! Common mistakes in first runbooks.
 
-/// How the mistake is met.
+/// The command that reports the mistake.
 pub enum Command {
-    /// `spc run`, with these arguments of the runbook.
+    /// `spc run` with these arguments for the runbook.
     Run(&'static [&'static str]),
     Check,
     /// In a test on the simulated machine, set up like this.
@@ -16,9 +16,9 @@ pub struct Mistake {
     pub text: &'static str,
     /// Further files: path and content.
     pub files: &'static [(&'static str, &'static str)],
-    /// Whether the message has a line and a column: an option of the command line has none.
+    /// Whether the message has a line and a column. A message about a command-line option has none.
     pub has_place: bool,
-    /// Whether the message has a next step. A crash has none: the log is shown.
+    /// Whether the message has a hint. A crash has none, because spc shows the log instead.
     pub has_hint: bool,
 }
 

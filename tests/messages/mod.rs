@@ -1,6 +1,5 @@
-//! The messages that beginners meet, all in one text that can be read from top to bottom:
-//! `snapshots/`. After a change of a message look at the difference, then accept it with
-//! `INSTA_UPDATE=always`.
+//! The error messages for common mistakes, in one readable text: `snapshots/`. After changing a
+//! message, review the difference and accept it with `INSTA_UPDATE=always`.
 
 mod mistakes;
 
@@ -11,7 +10,7 @@ use regex_lite::Regex;
 use crate::support::Spc;
 use mistakes::{Command, MISTAKES, Mistake};
 
-/// The runbook or test, and what spc says of it.
+/// The runbook or test, and the message of spc.
 fn shown(mistake: &Mistake) -> String {
     let spc = Spc::new().file("spc.toml", "spc = \"0.1\"\n");
     let mut out = format!("# {}\n\n", mistake.what);

@@ -1,4 +1,4 @@
-//! Signals while nobody reads the output of spc: text may be lost, but the process always ends.
+//! Signals while the output of spc is blocked. Text may be lost, but the process always ends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use crate::support::{Answer, DEADLINE, FullPipe, RunningSpc, Spc, SpcOutput};
 /// The time from a signal to the end of the process.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Creates a file when it starts, because its streams are blocked; then runs `script`.
+/// A runbook that creates a file at its start and then runs `script`. The file replaces a message,
+/// because the streams are blocked.
 fn begun(script: &str) -> String {
     format!("fs::write(\"begun\", \"\");\n{script}")
 }
@@ -24,7 +25,7 @@ fn until_begun(project: &Path) {
     }
 }
 
-/// A run of `words` on the script, in which the named streams accept nothing.
+/// A run of `words` on the script. The named streams are blocked.
 fn blocked(words: &[&str], script: &str, streams: &[&str]) -> (RunningSpc, FullPipe) {
     let pipe = FullPipe::new();
     let mut run = Spc::new()
@@ -136,7 +137,7 @@ fn a_second_signal_exits_immediately_with_blocked_output() {
     }
 }
 
-/// A run that a first signal does not end for this long: its engine does not answer.
+/// A first signal does not end the run for this time, because its engine does not answer.
 fn still_running(mut run: RunningSpc, time: Duration, signal: Signal) -> RunningSpc {
     assert!(run.goes_on_for(time), "{signal:?} ended it");
     run
@@ -160,7 +161,7 @@ fn a_signal_ends_a_plan_and_piped_lines_with_blocked_output() {
             .args(["plan", "a.rhai"])
             .writes_to(pipe.end());
         let mut run = run.start();
-        // At its end it waits for its reader; before that, any signal ends it.
+        // At its end, spc waits for the reader. Before that, any signal ends it.
         assert!(run.goes_on_for(Duration::from_millis(300)));
         run.signal(signal);
         assert_eq!(run.ends_soon(SOON).code, 130, "plan, {signal:?}");
@@ -195,7 +196,7 @@ fn a_terminal_that_was_stopped_holds_up_no_signal() {
     }
 }
 
-/// Many errors, many tests, endless ones: more than a pipe can hold.
+/// Scripts with more output than a pipe can hold: many errors, many tests, endless loops.
 fn with_much_to_say() -> Spc {
     let calls: String =
         (0..400).map(|number| format!("let a{number} = nope{number}();\n")).collect();
@@ -222,7 +223,7 @@ fn a_signal_ends_every_verb_with_blocked_output() {
         &["plan", "endless.rhai"],
         &["plan", "--json", "endless.rhai"],
     ] {
-        // The first signal ends them: nothing has to be finished.
+        // The first signal ends these commands, because they have nothing to finish.
         for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
             let pipe = FullPipe::new();
             let mut run = with_much_to_say()
@@ -235,7 +236,7 @@ fn a_signal_ends_every_verb_with_blocked_output() {
                 "{words:?} waits for its reader, or goes on"
             );
             run.signal(signal);
-            // Ended in order, or by the signal itself if nothing has to be finished.
+            // The run ends in order, or by the signal itself if it has nothing to finish.
             let code = run.ends_soon(SOON).code;
             assert!(matches!(code, 130 | -1 | -2 | -15), "{words:?}, {signal:?}: {code}");
         }

@@ -1,5 +1,5 @@
-//! The certificate of the reference stack's nginx, as its own runbooks make and check it; the
-//! machine's `openssl` says what it holds.
+//! The certificate for nginx in the reference stack. Its runbooks create and check the certificate, and
+//! `openssl` verifies the result.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::Spc;
 
-/// A run in a project with these runbooks, and what the reference stack's allows.
+/// A run in a project with these runbooks and the settings of the reference stack.
 fn project() -> Spc {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["spc.toml", "scripts/tls.rhai", "scripts/certificate.rhai"];
@@ -31,7 +31,7 @@ fn a_certificate_is_created_for_the_given_names() {
     assert!(made.stderr.contains(" for localhost, 127.0.0.1, ::1, valid for 365 days"), "{made}");
 }
 
-/// What the machine's `openssl` prints.
+/// The output of `openssl`.
 fn openssl(folder: &Path, words: &[&str]) -> String {
     let output = Command::new("openssl")
         .args(words)

@@ -181,7 +181,7 @@ fn a_link_is_followed_to_a_file_and_not_into_a_folder() {
 
 #[test]
 fn nothing_is_run() {
-    // A module that a run imports is evaluated.
+    // A run evaluates an imported module.
     let spc = Spc::new().file("a.rhai", "import \"b\" as b;").file("b.rhai", "throw \"b runs\";");
     spc.args(["check", "a.rhai"]).stderr("2 files, nothing found\n").run();
 }
@@ -197,7 +197,7 @@ fn its_help_lists_every_rule() {
     assert!(help.stdout.contains("spc check scripts/up.rhai"), "{}", help.stdout);
 }
 
-/// Code with findings fails when it runs; code that runs has none.
+/// Asserts that code with findings fails when it runs, and that code without findings succeeds.
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn a_run_agrees_with_the_check() {

@@ -1,4 +1,4 @@
-//! Engines that don't exist, are not accessible, too old, or not engines at all.
+//! Connections to engines that are missing, inaccessible or too old, and to other servers.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::{Answer, Spc};
 
-/// The runbook of a stack; its third line needs the engine.
+/// A runbook with a stack. Its third line needs the engine.
 const UP: &str = "let spc = stack(\"shop\", #{ services: #{ db: #{ image: \"x\" } } });\nprint(\"described\");\nspc.up();";
 
 #[test]
@@ -145,7 +145,7 @@ fn a_socket_without_a_listener_differs_from_a_missing_socket() {
         .run();
 }
 
-/// A run as nobody, at a socket that belongs to root and this group.
+/// A run as the user `nobody` with a socket of root and this group.
 fn at_a_closed_socket(group: u32) -> Spc {
     let run = Spc::new().by_nobody().engine(|_| Answer::of_api("1.41", "[]"));
     let socket = run.root().join("engine.sock");
@@ -257,8 +257,7 @@ fn a_password_in_an_address_is_refused_and_not_shown() {
         .run();
 }
 
-/// A run in which Docker's client knows the context `stage`, whose engine has a socket that does
-/// not exist.
+/// A run with the Docker context `stage`, whose socket does not exist.
 fn with_context(meta: &str) -> Spc {
     let run = Spc::new().without_env("DOCKER_HOST");
     let id =

@@ -1,4 +1,4 @@
-//! Mistakes in descriptions of stacks, with the column at which they were written.
+//! Mistakes in descriptions of stacks, reported with line and column.
 
 use crate::support::Spc;
 

@@ -70,8 +70,8 @@ fn windows_line_ends_and_a_byte_order_mark_are_no_part_of_a_value() {
         .run();
 }
 
-/// The error about this `.env`; the runbook does not run. No value is shown, and no line that is
-/// not an assignment: each may be a password.
+/// The error about this `.env`. The runbook does not run. The excerpt hides values and lines
+/// without an assignment, because they may contain passwords.
 #[track_caller]
 fn refused(content: &[u8], expected: &str) {
     Spc::new()

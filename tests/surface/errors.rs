@@ -1,4 +1,4 @@
-//! Errors of scripts: the excerpt, the caret, the calls that led there, the next step.
+//! Errors of scripts: the excerpt, the caret, the call trace, the hint.
 
 use crate::support::Spc;
 

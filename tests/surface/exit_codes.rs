@@ -1,11 +1,11 @@
-//! Exit code 2 says that nothing was changed: a mistake that a run meets after a change has the code
-//! of a failure.
+//! Exit code 2 promises that nothing was changed. A usage error after a change has the exit code of
+//! a failure.
 
 use similar_asserts::assert_eq;
 
 use crate::support::Spc;
 
-/// Mistakes that a run meets only when it comes to them.
+/// Mistakes that a run detects only when it reaches them.
 const FAULTS: [&str; 7] = [
     "let list = [1]; list[5]",
     "let map = #{ a: () }; map.a.b",
@@ -26,7 +26,7 @@ fn code(script: &str) -> i32 {
 fn a_mistake_after_a_change_has_the_code_of_a_failure() {
     for fault in FAULTS {
         assert_eq!(code(&format!("{fault};")), 2, "{fault}");
-        // What only reads is no change, nor is a change that fails.
+        // Reading is no change, and neither is a failed change.
         let read = "fs::read(\"there\"); attempt(|| fs::write(\"there/below\", \"x\"));";
         assert_eq!(code(&format!("{read} {fault};")), 2, "{fault}");
         assert_eq!(code(&format!("fs::write(\"new\", \"x\"); {fault};")), 1, "{fault}");
@@ -63,7 +63,7 @@ fn test_the_code_tells_whether_something_was_changed() {
     sim::process("web", #{ exec: #{ "true": "" } });
     assert_eq(runbook("stack").code, 2);
     assert_eq(runbook("stack", ["--change", "up"]).code, 1);
-    // There is nothing to do any more.
+    // The first run has already made the change.
     assert_eq(runbook("stack", ["--change", "up"]).code, 2);
     for change in ["exec", "volume", "network", "kill"] {
         assert_eq(runbook("stack", ["--change", change]).code, 1, change);

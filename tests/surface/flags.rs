@@ -1,4 +1,4 @@
-//! The person's command line overrides the script.
+//! The user's command line overrides the script.
 
 use crate::support::Spc;
 

@@ -8,7 +8,7 @@ use similar_asserts::assert_eq;
 
 use crate::support::Spc;
 
-/// Fails with the names of all files below the project.
+/// A test that fails with the names of all files below the project.
 const LISTING: &str = r#"
 fn below(folder) {
     let all = "";
@@ -32,7 +32,7 @@ fn git(folder: &Path, words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The files that git would give to others, sorted.
+/// The tracked files and the new files that git does not ignore, sorted.
 fn of_git(folder: &Path) -> Vec<String> {
     let shown = git(folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let mut names: Vec<String> = shown

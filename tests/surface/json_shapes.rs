@@ -1,5 +1,6 @@
-//! `docs/json.md` and what commands write are the same: every output of a test with `--json` is
-//! held to its tables by `support`, and here all that the tables list is written by a command.
+//! `docs/json.md` matches the output of commands. `support` checks every JSON output of a test
+//! against the tables of that page. The tests here check that commands write everything in the
+//! tables.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use super::step_events::{line_of, simulated_events};
 use crate::support::json_schema::{self, Seen};
 use crate::support::{Answer, Spc};
 
-/// What only a fault in spc itself brings about, or a run that is killed twice; and verbs in a plan,
-/// which `engine::step_events` has.
+/// Exceptions: output of bugs in spc or of a run that is killed twice, and verbs in a plan, which
+/// `engine::step_events` covers.
 const RARE: [&str; 8] = [
     "shape call: project",
     "shape call: verb",
@@ -25,13 +26,13 @@ const RARE: [&str; 8] = [
     "shape violation: what",
 ];
 
-/// What the lines of a command had, each of which is checked.
+/// The events, shapes and fields in the output of a command. Checks each line.
 #[track_caller]
 fn written(spc: Spc) -> Seen {
     json_schema::check_output(&spc.args(["--json"]).output().stdout)
 }
 
-/// An engine whose container of shop has ended.
+/// An engine with an exited container of the project `shop`.
 fn of_shop(request: &str) -> Answer {
     let running = connection::of_shop(request);
     if request.starts_with("GET /containers/json") {
@@ -43,24 +44,25 @@ fn of_shop(request: &str) -> Answer {
     }
 }
 
-/// A runbook that fails in a function, after it said something; with all that an error can have.
+/// A runbook that prints something and then fails in a function. The error has every possible
+/// field.
 const FAILS: &str = r#"
 log::info("begun");
 fn f() { sh(["sh", "-c", "echo said; echo wrong >&2; exit 3"]); }
 f();
 "#;
 
-/// What a plan can't know, deals with, and ends at.
+/// A runbook with unknown results, a handled error and the end of the plan.
 const PLANNED: &str = r#"
 attempt(|| http::get("http://localhost/").json());
 let status = http::get("http://localhost/").json();
 "#;
 
-/// Ends at a refusal, after something that a plan can't know.
+/// A runbook with an unknown result, followed by a policy error.
 const REFUSED: &str =
     r#"if http::get("http://localhost/").ok { http::get("http://evil.example/"); }"#;
 
-/// A runbook whose next run finds a volume that is not as it was.
+/// A runbook that finds a changed volume in its next run.
 const NOT_AGAIN: &str =
     r#"let data = volume("data"); if data.exists() { data.remove(); } data.create();"#;
 
@@ -73,7 +75,7 @@ fn each_event_and_each_field_in_the_guide_is_written_by_a_command() {
         action: ActionKind::Pull,
         object: Object::image("web:1"),
     };
-    // A run has to be interrupted or held up for these.
+    // These events need an interrupted or blocked run.
     let rare = [
         Event::Waiting { text: "for another run".to_owned() },
         Event::StepInterrupted { label: label() },

@@ -3,7 +3,7 @@
 
 use crate::support::{Answer, Spc, SpcOutput, TcpServer};
 
-/// A password that may appear nowhere.
+/// A password that may not appear in any output.
 const PASSWORD: &str = "hunter2";
 
 /// Scripts that put a URL with the password into a message.
@@ -31,7 +31,7 @@ const URLS: [&str; 21] = [
     "try { image(\"a\").build(#{ context: \"https://me:hunter2@host/r\" }) } catch (e) { print(e.message); print(e); throw e }",
 ];
 
-/// An empty engine that repeats in its error what it has to pull.
+/// An empty engine that repeats the requested image in its error.
 fn engine(request: &str) -> Answer {
     match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),

@@ -1,4 +1,4 @@
-//! What imports reach, and what they don't.
+//! The files that imports can reach.
 
 use crate::support::Spc;
 
@@ -12,8 +12,8 @@ fn an_import_is_relative_to_the_importing_file() {
         .run();
 }
 
-/// Rejected with the position of its path, in the first line of a runbook in `scripts/`, the folder
-/// that imports may not leave.
+/// Asserts that an import in the first line of a runbook in `scripts/` is rejected with the
+/// position of its path. Imports may not leave that folder.
 #[track_caller]
 fn refused(run: Spc, path: &str, why: &str, hint: &str) {
     let caret = "^".repeat(path.chars().count() + 2);

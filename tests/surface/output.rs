@@ -1,4 +1,4 @@
-//! Which stream gets what: results, messages, colours, and readers that have gone.
+//! Standard output and standard error: results, messages, colours, and closed readers.
 
 use std::fs::OpenOptions;
 

@@ -1,4 +1,4 @@
-//! `spc plan`: shows what would be done, and does not do it.
+//! `spc plan`: shows the steps of a run without executing them.
 
 use crate::support::Spc;
 
@@ -257,7 +257,7 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
             "#,
         )
         .run();
-    // With the runbook's own answer it is the runbook's own error.
+    // With an answer from `assume`, the error is the runbook's error.
     let given = plan(&[], "http::get(\"http://localhost/\", #{ assume: \"x\" }).int();").output();
     assert!(given.code == 2 && given.stderr.contains("\"x\" is not an integer"), "{given}");
     let json = plan(&["--json"], &format!("{asks}nonsense();\n")).output();

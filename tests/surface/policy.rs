@@ -1,5 +1,5 @@
-//! Forbidden actions of a script: a refusal names the line that would allow it, ends the run with
-//! code 5, and can't be caught.
+//! Forbidden actions of a script. A policy error names the setting that would allow the action,
+//! ends the run with exit code 5, and can't be caught.
 
 use crate::support::Spc;
 

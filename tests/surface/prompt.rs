@@ -19,7 +19,7 @@ fn spc() -> Spc {
     Spc::new().at_terminal().env("TERM", "xterm").env("NO_COLOR", "1").args(["repl", "--quiet"])
 }
 
-/// At the prompt.
+/// Starts spc and waits for the prompt.
 fn prompt(spc: Spc) -> RunningSpc {
     let mut run = spc.start();
     run.until_shown("spc> ");
@@ -84,7 +84,7 @@ fn an_error_is_shown_with_its_position_and_the_session_continues() {
     tell(&mut run, "let apple = 20");
     run.says_at_prompt("apple / 0", "error: Division by zero: 20 / 0\r\n --> repl:2:1:7\r\n  |\r\n1 | apple / 0\r\n  |       ^\r\n");
     run.says_at_prompt("aple", "error: There is no variable \"aple\"\r\n");
-    // The engine is asked only now.
+    // This is the first request to the engine.
     run.says_at_prompt("stack().ps()", "error: No Docker Engine answers at ");
     run.says_at_prompt("apple + 2", "22\r\n");
     run.types_keys(CTRL_D);
@@ -136,7 +136,7 @@ fn ctrl_c_at_the_prompt_gives_the_line_up() {
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
     run.types_keys("fn f() {\r");
-    // The prompt is shown again, with the next line.
+    // spc shows the prompt again for the next line.
     run.until_shown("spc> fn f() {");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
@@ -172,7 +172,7 @@ fn tab_completes_functions_members_and_variables() {
     run.types_keys(&format!("eleph{TAB}\r"));
     run.until_shown("\n42\r\n");
     run.until_shown("spc> ");
-    // All candidates, if several match.
+    // Shows all candidates if several match.
     run.types_keys(&format!("http::{TAB}{TAB}"));
     run.until_shown("get(");
     run.until_shown("post(");
@@ -192,7 +192,7 @@ fn lines_are_kept_for_their_owner_alone_and_found_again() {
     run.until_shown("fn f()");
     run.types_keys(CTRL_C);
     run.until_shown("spc> ");
-    // The line itself may have declared the secret.
+    // The line itself may declare the secret.
     run.says_at_prompt("secret(\"key\"); \"hunter2hunter2\".len()", "14\r\n");
     run.types_keys(UP);
     run.until_shown("[a]");

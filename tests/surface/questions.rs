@@ -1,4 +1,4 @@
-//! Questions, with and without a person who answers.
+//! Questions, with and without a terminal.
 
 use crate::support::Spc;
 

@@ -1,5 +1,5 @@
-//! Values that the engine would reject are rejected where they are read, in compose files and maps,
-//! by `check`, `plan` and `run` alike, and before spc connects to an engine.
+//! Values that the engine would reject. `check`, `plan` and `run` reject them before they connect
+//! to an engine, in compose files and in maps.
 
 use crate::support::Spc;
 
@@ -54,7 +54,7 @@ fn a_value_that_the_engine_refuses_is_refused_with_its_place_before_anything_is_
                 "{field}: {words:?}: {ended}"
             );
         }
-        // An empty value is no literal that a check reads.
+        // `check` does not read an empty value as a literal.
         let checked: &[&[&str]] =
             &[&["check", "map.rhai"], &["plan", "map.rhai"], &["run", "map.rhai"]];
         for words in &checked[usize::from(field.starts_with("ports"))..] {

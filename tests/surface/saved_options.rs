@@ -1,5 +1,5 @@
-//! The options that a project keeps, if a run fails. On the simulated engine;
-//! `engine::saved_options` has the other cases.
+//! Saved options after a failed run, on the simulated engine. `engine::saved_options` has the other
+//! cases.
 
 use crate::support::Spc;
 
@@ -11,8 +11,8 @@ fn describe(tag) { stack("shop", #{ services: #{ web: #{ image: `web:${tag}` } }
 const UP: &str =
     r#"import "s" as s; let o = args(s::options()); s::describe(o.tag).up(); print(o.tag);"#;
 
-/// Brings a release up, and fails after it. Then the former one is brought up, if the undo list has
-/// an entry.
+/// Brings up a release and fails afterwards. If the undo list has an entry, the former release is
+/// brought up again.
 const DEPLOY: &str = r#"
 import "s" as s;
 let o = args(s::options() + #{ ends: arg::one_of(["well", "undone", "committed", "open"], "well", "How it ends") });

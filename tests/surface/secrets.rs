@@ -1,4 +1,4 @@
-//! Secrets are in no output, whatever prints them.
+//! Secrets never appear in any output.
 
 use crate::support::{Answer, Spc, TcpServer};
 
@@ -52,7 +52,7 @@ fn a_secret_value_is_masked_in_every_output() {
         ended.stdout,
         "[secret db_password]\n[secret db_password]\n\nuser:[secret db_password]\n[secret db_password]\n[secret db_password]\n"
     );
-    // Also in the excerpt: the value is in the source.
+    // Also masked in the excerpt, because the source contains the value.
     assert!(
         ended.stderr.contains("7 | throw \"[secret db_password]\";\n")
             && !ended.stderr.contains("horse"),

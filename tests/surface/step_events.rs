@@ -1,4 +1,5 @@
-//! Steps in JSON have one form in all events. `engine::step_events` checks those of a real engine.
+//! Steps in JSON have the same schema in all events. `engine::step_events` checks those of a real
+//! engine.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,14 +34,14 @@ fn stack(colour: &str, services: &str) -> String {
     )
 }
 
-/// Names of the events with steps, all with the right form.
+/// The names of the events with steps. Checks their schema.
 fn checked<'a>(events: impl IntoIterator<Item = &'a Value>) -> BTreeSet<String> {
     events.into_iter().filter_map(step_schema::check).map(str::to_owned).collect()
 }
 
 /// Runs on a simulated machine: a first `up`, a replacement, and one that fails.
 struct SimulatedRuns {
-    /// What they reported, as on lines of JSON.
+    /// Their events as JSON.
     events: Vec<Value>,
     /// The lines of their journals.
     journals: Vec<Value>,
@@ -79,7 +80,7 @@ fn simulated_runs() -> SimulatedRuns {
     SimulatedRuns { events, journals }
 }
 
-/// An event as its line has it.
+/// An event as it is written on a line.
 pub fn line_of(event: &Event) -> Value {
     let mut line = serde_json::to_value(event).unwrap();
     line["time"] = "2026-01-01T00:00:00.000Z".into();

@@ -21,7 +21,7 @@ shop.up();
 print(`web:${o.tag} is up`);
 "#;
 
-/// The same without the real times.
+/// The same output without real times.
 fn without_times(ended: SpcOutput) -> SpcOutput {
     let masks = [
         (r"  \d+ ms, ", "  [took], "),

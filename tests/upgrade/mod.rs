@@ -1,4 +1,4 @@
-//! Stacks of earlier versions: this version leaves them untouched, and can take them down.
+//! Stacks of earlier versions: `up` does not change them, and `down` removes them.
 //!
 //! The engine's answers were recorded from real stacks (`tools/record_upgrade_fixture.sh`), with
 //! their descriptions and records. A simulated engine begins with them, and the recorded runbooks
@@ -20,8 +20,7 @@ use spc::machine::{CompletedRun, World};
 use spc::model::event::Event;
 use spc::policy::CheckedPath;
 
-/// The folder in which the recorded stacks were brought up: the compared bind mounts have absolute
-/// paths.
+/// The folder in which the stacks were recorded. Bind mounts are compared by their absolute paths.
 const ROOT: &str = "/srv/spc-upgrade";
 
 /// Each recording: its name, the folder of its description, and its project directory.
@@ -58,7 +57,7 @@ fn versions() -> Vec<PathBuf> {
     found
 }
 
-/// A machine on which an earlier version has brought a stack up.
+/// A machine with a running stack of an earlier version.
 struct Machine {
     world: World,
     recording: Recording,
@@ -78,7 +77,7 @@ impl Machine {
             volumes: recording.volumes.clone(),
             images: recording.images.clone(),
         };
-        // A minute later, so that containers that were about to become healthy are healthy.
+        // One minute after the recording, so that all containers are healthy.
         let executor = SimTaskExecutor::starting_at(1, (recording.at - epoch()).to_std().unwrap());
         let engine = SimEngine::builder(executor.clone()).seeded(&snapshot).build();
         recording.container_inspects.iter().for_each(|found| engine.learn_container(found.clone()));
@@ -90,7 +89,7 @@ impl Machine {
             (version.join(format!("{name}-records")), root.join(directory).join(".spc")),
         ] {
             for (path, content) in files(&from) {
-                // `.env` would not be committed under its own name.
+                // git ignores `.env`, so the recording contains it under another name.
                 let path = to
                     .join(path)
                     .to_string_lossy()
@@ -126,7 +125,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// The steps of a plan and the reports meanwhile, to see why something was done.
+/// The steps of a plan and the reports, to show the cause of a change.
 fn said(ran: &CompletedRun) -> Vec<String> {
     let text = |event: &Event| match event {
         Event::Planned { steps, notes, .. } => Some(format!("{steps:#?}\n{notes:#?}")),
@@ -251,7 +250,7 @@ fn an_image_that_an_earlier_version_built_is_not_built_again() {
     }
 }
 
-/// Without a wait, nothing takes time: the recording itself is read.
+/// Reads the recording at once, without virtual time.
 #[test]
 fn an_untouched_stack_takes_no_time() {
     for version in versions() {

@@ -14,8 +14,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use super::{is_punct, is_word, module, sources};
 
-/// The cycles that stay: a file of each, how many files it has at most, and why they are one
-/// subject.
+/// The accepted cycles: one of their files, the maximum number of files, and the reason.
 const DECLARED: &[(&str, usize, &str)] = &[
     (
         "engine/guard/mod.rs",
@@ -31,25 +30,25 @@ const DECLARED: &[(&str, usize, &str)] = &[
 
 /// A file of `src/` without its tests.
 struct Source {
-    /// `engine/sim/mod.rs` is `engine`, `sim`.
+    /// Its module path: `engine`, `sim` for `engine/sim/mod.rs`.
     module: Vec<String>,
-    /// Names it imports or re-exports, and the path each stands for.
+    /// The names that it imports or re-exports, with their paths.
     imports: BTreeMap<String, Vec<String>>,
-    /// Modules whose every name it imports.
+    /// The modules that it imports with a glob.
     globs: Vec<Vec<String>>,
     /// Paths that it names, absolute.
     paths: BTreeSet<Vec<String>>,
-    /// Names of its own that it re-exports and doesn't use itself.
+    /// The names that it re-exports but doesn't use itself.
     only_re_exported: BTreeSet<Vec<String>>,
 }
 
-/// What is read of a file's tokens before its paths are made absolute.
+/// The names in a file's tokens, before its paths are made absolute.
 #[derive(Default)]
 struct Names {
-    /// Of `use`: what is named, as what (`*` for a glob), how many modules inside the file are
-    /// around it, and whether it is re-exported.
+    /// The imports: the path, the new name (`*` for a glob), the number of enclosing modules in the
+    /// file, and whether it is re-exported.
     uses: Vec<(Vec<String>, String, usize, bool)>,
-    /// Paths in code, and the modules inside the file around each.
+    /// The paths in code, with their enclosing modules in the file.
     paths: Vec<(Vec<String>, usize)>,
     /// Single names in code.
     words: BTreeSet<String>,
@@ -205,7 +204,7 @@ impl Sources {
         let length = (1..=path.len()).rev().find(|length| self.0.contains_key(&path[..*length]))?;
         let (_, source) = &self.0[&path[..length]];
         let Some(name) = path.get(length) else { return Some(&source.module) };
-        // A name may be imported under itself (`use crate::a::a`): enough is enough.
+        // An import can refer to itself (`use crate::a::a`), so the number of steps is limited.
         if steps > 0 {
             if let Some(from) = source.imports.get(name)
                 && let Some(found) = self.definition(from, steps - 1)
@@ -224,7 +223,7 @@ impl Sources {
         Some(&source.module)
     }
 
-    /// What each file of a top-level module depends on within it, and by which names.
+    /// The dependencies of each file within its top-level module, with the names that cause them.
     fn imports(&self, top: &str) -> BTreeMap<(&str, &str), BTreeSet<String>> {
         let mut imports: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
         for (file, source) in self.0.values().filter(|(_, source)| source.module[0] == top) {
@@ -278,7 +277,7 @@ fn is_test(file: &str) -> bool {
 fn source(own: Vec<String>, text: &str, modules: &BTreeSet<Vec<String>>) -> Source {
     let mut names = Names::default();
     names.read(text.parse().expect("a source is made of tokens"), 0);
-    // Paths inside of modules of the file itself are as if they stood right in the file.
+    // Paths in inline modules are treated like paths of the file itself.
     let absolute = |path: &[String], depth: usize| -> Option<Vec<String>> {
         let climbs = path.iter().take_while(|part| *part == "super").count();
         let rest = &path[climbs..];
@@ -324,7 +323,7 @@ fn source(own: Vec<String>, text: &str, modules: &BTreeSet<Vec<String>>) -> Sour
             paths.insert([&from[..], &path[1..]].concat());
         }
     }
-    // What comes with a glob is named by a word alone.
+    // A name from a glob import appears in code as a single name.
     for glob in &globs {
         paths.extend(
             names.words.iter().map(|word| [&glob[..], std::slice::from_ref(word)].concat()),

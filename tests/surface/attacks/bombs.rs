@@ -1,11 +1,11 @@
-//! Runbooks that use up a resource: Ctrl-C ends endless ones, and a message ends those that use all
-//! memory.
+//! Runbooks that exhaust a resource. Ctrl-C ends endless ones. spc ends those that use too much
+//! memory, with a message.
 
 use std::time::Duration;
 
 use crate::support::Spc;
 
-/// The run itself ended it, with a message.
+/// Asserts that spc ended the run with a message.
 #[track_caller]
 fn bursts(run: Spc, script: &str, says: &str) {
     let ended = run.runbook(&format!("{script}\nprint(\"went on\");")).output();

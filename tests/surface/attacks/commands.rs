@@ -1,5 +1,5 @@
-//! An allowed host command runs only what was allowed: no variable, folder, program file or symlink
-//! of a script or a container turns it into another one.
+//! An allowed host command runs only the allowed program. Variables, folders, program files and
+//! symlinks of a script or container can't redirect it to another program.
 //!
 //! `attempts.txt` contains the rejected ones, under the heading "commands". The stack's files are
 //! in `deploy`, which scripts and containers can write; `shared` is a folder that containers may
@@ -55,7 +55,7 @@ fn git(folder: &Path, words: &[&str]) {
     assert!(status.expect("these tests need git").success(), "git {words:?}");
 }
 
-/// Runs a runbook. Returns how it ended, and whether a planted program ran.
+/// Runs a runbook. Returns its result and whether a planted program ran.
 fn run(spc: Spc, script: &str) -> (SpcOutput, bool) {
     let root = spc.project();
     let folders = ["deploy", "shared", "tools", "."].map(|folder| root.join(folder).join("ran"));

@@ -1,4 +1,4 @@
-//! Descriptions that ask for the host.
+//! Descriptions that request access to the host.
 
 use super::{line, refused};
 use crate::support::Spc;
@@ -13,7 +13,7 @@ fn volume(keys: &str) -> String {
     )
 }
 
-/// A project with symlinks to where nothing is to be mounted from.
+/// A project with symlinks to forbidden bind sources.
 fn project() -> Spc {
     Spc::new()
         .file("spc.toml", "")
@@ -76,7 +76,7 @@ fn the_host_is_not_mounted_under_any_name() {
                 ended.stderr.starts_with("error: A script may not mount \""),
                 "{script}: {ended}"
             );
-            // Where it can't be followed it is refused for that.
+            // A symlink that can't be resolved is rejected for that reason.
             assert!(
                 ended.stderr.contains("to allow it, write ")
                     || ended.stderr.contains("a symlink that leads nowhere"),

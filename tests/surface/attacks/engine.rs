@@ -23,14 +23,14 @@ fn engine() -> (TcpServer, Arc<Mutex<Vec<String>>>) {
     server(|_| Answer::of_api("1.41", "{}").with_header("Server", "Docker/20.10.24 (linux)"))
 }
 
-/// The container with which a script would get control over the machine.
+/// A container that would give a script control over the machine.
 fn create(url: &str) -> String {
     format!(
         "http::post(\"{url}/containers/create\", #{{ body: #{{ Image: \"x\", HostConfig: #{{ Binds: [\"/:/host\"] }} }} }});\nprint(\"went on\");"
     )
 }
 
-/// Runs a script with permission for all requests, with an engine that `tell` names.
+/// Runs a script that may send any request. `tell` configures the engine's address.
 fn run(script: &str, tell: impl FnOnce(Spc) -> Spc) -> SpcOutput {
     tell(Spc::new().file("spc.toml", "[allow]\nnetwork = [\"*\"]\n")).runbook(script).output()
 }
@@ -121,7 +121,8 @@ fn an_engine_that_is_named_anywhere_is_no_target_also_where_another_is_in_use() 
         &run(&script, |spc| spc.file("../home/.docker/contexts/meta/0/meta.json", &context)),
         "it leads to the Docker Engine",
     );
-    // It is in no list. Its answer shows what it is, and the script ends.
+    // The engine's address is unknown to spc. The response identifies an engine, so spc ends the
+    // script.
     is_refused(&run(&script, |spc| spc), "a Docker Engine answers there\n");
     assert_eq!(asked.lock().unwrap().len(), 1);
 }

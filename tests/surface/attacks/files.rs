@@ -43,7 +43,7 @@ fn nothing_outside_is_read() {
             format!("image(\"a\").build(#{{ context: \"{path}\" }})"),
         ] {
             let ended = project().runbook(&format!("{script};\nprint(\"went on\");")).output();
-            // Some of these functions there are not.
+            // Some of these functions don't exist.
             assert!(matches!(ended.code, 2 | 5), "{script}: {ended}");
             assert!(
                 !ended.stdout.contains("went on") && !ended.stderr.contains("told"),
@@ -112,7 +112,7 @@ fn a_file_of_variables_does_not_choose_the_engine() {
     run.runbook("print(image(\"a\").exists());").stdout("false\n").run();
 }
 
-/// A project in which one of spc's own files leads out of it.
+/// A project in which one of spc's own files is a symlink out of the project.
 fn led_out(own: &str, target: &str) -> Spc {
     Spc::new()
         .file("spc.toml", "")
@@ -138,13 +138,13 @@ fn a_file_of_variables_that_leads_out_is_refused_with_the_line_that_allows_it() 
     let allowed =
         led_out(".env", "../outside/shared").file("spc.toml", "[allow]\nread = [\"../outside\"]\n");
     allowed.runbook("print(env(\"A\"));").stdout("told\n").run();
-    // A person names it.
+    // The user names this file.
     led_out(".env", "../outside/gone")
         .args(["--env-file", "../outside/shared"])
         .runbook("print(env(\"A\"));")
         .stdout("told\n")
         .run();
-    // It stays in the project.
+    // This symlink stays in the project.
     Spc::new()
         .file("spc.toml", "")
         .file("config/dev.env", "A=mine\n")

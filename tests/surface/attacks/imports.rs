@@ -1,8 +1,8 @@
-//! Modules from forbidden places.
+//! Imports from forbidden folders.
 
 use crate::support::Spc;
 
-/// A project with a file to steal beside it, and paths that lead out.
+/// A project next to a secret file, with paths that lead out of the project.
 fn project() -> Spc {
     Spc::new()
         .file("spc.toml", "project_directory = \"own\"\n")

@@ -1,8 +1,8 @@
-//! Attacks of the language on its host.
+//! Attacks with features of the script language.
 
 use crate::support::Spc;
 
-/// Ends without any output.
+/// Asserts that the run ends without any output.
 #[track_caller]
 fn ends(script: &str, codes: &[i32]) {
     let ended = Spc::new().runbook(&format!("{script}\nprint(\"went on\");")).output();

@@ -1,18 +1,18 @@
-//! Runbooks that use all memory, in a process with little memory: each ends with a message, and the
-//! process is not killed.
+//! Runbooks that use too much memory, in a process with limited memory. Each ends with a message,
+//! and the system does not kill the process.
 
 use std::net::TcpListener;
 
 use crate::support::{Answer, Spc};
 
-/// A run with this limit of the address space; memory that the allocator reserves for its threads
-/// does not count.
+/// A run with this limit of the address space. Excludes the memory that the allocator reserves for
+/// threads.
 fn bounded(mebibytes: usize) -> Spc {
     let limit = format!("ulimit -v {} && exec \"$@\"", mebibytes << 10);
     Spc::new().under(&["sh", "-c", &limit, "sh"]).env("MALLOC_ARENA_MAX", "1")
 }
 
-/// spc ended it, with a message.
+/// Asserts that spc ended the run with a message.
 #[track_caller]
 fn ends(run: Spc, script: &str, says: &str) {
     let ended = run.runbook(&format!("{script}\nprint(\"went on\");")).output();
@@ -20,9 +20,9 @@ fn ends(run: Spc, script: &str, says: &str) {
     assert!(ended.stderr.contains(says), "{script}: {ended}");
 }
 
-/// A value of 64 MiB, at most twice, and a stack of 256 MiB.
+/// The limit for a value of 64 MiB, at most twice, and a stack of 256 MiB.
 const VALUE: usize = 900;
-/// All the memory of a run, copied once.
+/// The limit for all memory of a run, copied once.
 const RUN: usize = 2_900;
 
 #[test]
@@ -154,7 +154,7 @@ fn an_answer_without_end_is_not_read_to_its_end() {
     std::thread::spawn(move || {
         for connection in server.incoming() {
             let mut connection = connection.unwrap();
-            // It asks, and gets more than it can hold.
+            // Reads the request, then sends an endless response.
             let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
             let _ = Answer::of_stranger(200, "").endless(vec![b'x'; 1 << 16]).write(connection);
         }
@@ -187,7 +187,7 @@ fn a_file_of_a_container_without_end_is_not_read_to_its_end() {
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn an_answer_of_the_engine_without_end_is_not_read_to_its_end() {
-    // Only white space, and values that need far more memory than they have characters.
+    // White space, and values that need much more memory than their text.
     for chunk in [
         vec![b' '; 1 << 16],
         b"{},".repeat(1 << 14),
@@ -282,7 +282,7 @@ fn a_line_of_a_build_without_end_is_not_read_to_its_end() {
     ends(run, "image(\"a\").build(#{ context: \".\" });", "a line of more than 16 MiB");
 }
 
-/// A project with files that are larger than they seem.
+/// A project with files that need more memory than their size suggests.
 fn with_bombs() -> Spc {
     let levels = |first: &str, level: &dyn Fn(usize) -> String| {
         (1..12).fold(first.to_owned(), |text, at| text + level(at).as_str())

@@ -1,5 +1,5 @@
-//! Attempts of hostile runbooks, with the real binary: each is rejected with the line that would
-//! allow it, and has no effect.
+//! Attacks of hostile runbooks on the real binary. Each is rejected without an effect. The error
+//! shows the setting that would allow it.
 
 mod attempts;
 mod bombs;
@@ -46,8 +46,8 @@ impl EngineRequests {
     }
 }
 
-/// Runs a runbook that has to be rejected by policy before anything is done: no request to the
-/// engine, no output.
+/// Runs a runbook. Asserts that the policy rejects it without output and without a request to the
+/// engine.
 #[track_caller]
 pub fn refused(run: Spc, script: &str) -> SpcOutput {
     let asked = EngineRequests::default();
@@ -60,7 +60,7 @@ pub fn refused(run: Spc, script: &str) -> SpcOutput {
     ended
 }
 
-/// The suggested line in a refusal.
+/// The suggested line in a policy error.
 #[track_caller]
 pub fn line(ended: &SpcOutput) -> String {
     let (_, line) = ended

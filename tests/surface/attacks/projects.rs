@@ -1,10 +1,10 @@
-//! Another project's objects, on an engine that has some.
+//! Access to objects of another project.
 
 use super::{EngineRequests, line};
 use crate::support::{Answer, Spc, SpcOutput};
 
-/// A container, a network and a volume of the project `other`, made from another folder; and the
-/// lists that they are in.
+/// The responses of an engine with a container, a network and a volume of the project `other`,
+/// which was created from another folder.
 pub(super) fn other(request: &str) -> Option<Answer> {
     let labels = r#"{"com.docker.compose.project":"other","com.docker.compose.service":"web","com.docker.compose.project.working_dir":"/srv/other","dev.spc.project":"other"}"#;
     let body = match request.split_once(' ')? {
@@ -35,7 +35,7 @@ pub(super) fn other(request: &str) -> Option<Answer> {
                 r#"{{"Volumes":[{{"Name":"other_data","Driver":"local","Mountpoint":"","Scope":"local","Options":null,"Labels":{labels}}}]}}"#
             )
         }
-        // The image of every project's lock.
+        // The image of lock containers.
         ("GET", path) if path.starts_with("/images/spc") => r#"{"Id":"sha256:01"}"#.to_owned(),
         ("GET", path) if path.starts_with("/images/json") => "[]".to_owned(),
         _ => return None,
@@ -53,7 +53,8 @@ fn run(script: &str) -> (SpcOutput, Vec<String>) {
     (ended, asked.changes())
 }
 
-/// Refused by policy with the line to add, and nothing of the engine was changed.
+/// Asserts that the policy rejects the run with the line to add, and that nothing on the engine
+/// changed.
 #[track_caller]
 fn refused(script: &str) {
     let (ended, changes) = run(script);
@@ -106,7 +107,7 @@ fn describing_a_project_does_not_make_the_script_its_owner() {
     ] {
         let (ended, changes) = run(&format!("let s = {DESCRIBED};\ns.{script}"));
         assert_eq!(changes, [] as [String; 0], "{script}");
-        // `up` may end sooner: what it would make is not on the engine.
+        // `up` may fail earlier, because the image is not on the engine.
         assert!(ended.code != 0 && ended.stdout.is_empty(), "{script}: {ended}");
         if !script.starts_with("up") {
             assert_eq!(
@@ -145,7 +146,7 @@ fn a_person_can_name_it() {
     assert_eq!(stops(Spc::new().file("spc.toml", "[allow]\nprojects = [\"other\"]\n")), stopped);
     assert_eq!(stops(Spc::new().args(["--project", "other"])), stopped);
     assert_eq!(stops(Spc::new().env("COMPOSE_PROJECT_NAME", "other")), stopped);
-    // A script can write this file: it names no project that is another folder's.
+    // A script can write this file, so it must not select a project of another folder.
     assert_eq!(stops(Spc::new().file(".env", "COMPOSE_PROJECT_NAME=other\n")), (5, Vec::new()));
 }
 

@@ -1,4 +1,4 @@
-//! The reference stack's own `spc.toml` allows nothing beyond what every script may do.
+//! The `spc.toml` of the reference stack grants no additional permissions.
 
 #[test]
 fn the_reference_runbooks_need_no_additional_permission() {

@@ -1,5 +1,5 @@
-//! Hostile scripts under commands without effects: `spc test` and its crash sweep, `spc check` and
-//! `spc plan` reach no engine, no network, no command, and write no file of the machine.
+//! Hostile scripts in commands without effects: in `spc test`, its crash sweep, `spc check` and
+//! `spc plan`, scripts reach no engine, network or command, and write no file of the machine.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::EngineRequests;
 use crate::support::Spc;
 
-/// The attempts of a hostile script, one after another, whatever their results are.
+/// A hostile script that tries one attack after another and ignores the results.
 fn hostile(port: u16) -> String {
     let steps = [
         "fs::write(\"planted\", \"x\")".to_owned(),
