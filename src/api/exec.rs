@@ -120,7 +120,8 @@ pub(super) fn run(
     }
     let answer = context.answered(record(&ended));
     if check && ended.code != 0 {
-        // Read the code here, so that a plan names this line as the one that depends on the answer.
+        // A plan names the line that reads the exit code as the one that depends on the command. So
+        // read it here.
         let _ = answer.get("code")?;
         let failure = failed(&shown, name, &ended);
         if is_real {

@@ -131,7 +131,8 @@ fn checked(
     if !check || ended.code == 0 {
         return Ok(answer);
     }
-    // Read the code here, so that a plan names this line as the one that depends on the answer.
+    // A plan names the line that reads the exit code as the one that depends on the command. So
+    // read it here.
     let _ = answer.get("code")?;
     let failure = Failure::new(
         Kind::Exec,
