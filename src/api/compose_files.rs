@@ -34,7 +34,7 @@ pub fn unreadable(context: &Context, name: &str) -> Failure {
     could_not_read(context, name, by)
 }
 
-/// Whether a file is there that may be read.
+/// Whether the file exists and scripts may read it.
 pub fn is_there(context: &Context, path: &str) -> bool {
     paths::exists(context, path).unwrap_or(false)
 }
@@ -62,7 +62,7 @@ fn could_not_read(context: &Context, name: &str, by: &str) -> Failure {
     }
 }
 
-/// What is wrong with the file names in `COMPOSE_FILE`.
+/// The error in the file names of `COMPOSE_FILE`, if there is one.
 pub fn wrong_names(context: &Context) -> Option<Failure> {
     let named = named_files(context);
     (named.len() > 1).then(|| {
@@ -126,7 +126,7 @@ pub(super) fn found(context: &Context) -> Result<String, Failure> {
         ));
     };
     if let Some(over) = there(OVERRIDE_NAMES)?.first() {
-        // If the file were silently ignored, the stack would differ from Compose's.
+        // Compose would merge this file. If spc ignored it, the stack would differ from Compose's.
         return Err(Failure::usage(format!(
             "Compose would merge \"{over}\" into \"{first}\", which is not supported yet"
         ))
