@@ -14,7 +14,8 @@ use crate::model::{Failure, Kind};
 use crate::plan::{PlanOutcome, PlanRequest, plan};
 use crate::script::project_context::{RunOptions, plain};
 use crate::script::resolver::source_text;
-use crate::ui::{help, preview};
+use crate::ui::help;
+use crate::ui::preview::{self, Detail};
 
 /// The exit code for changes, if requested.
 pub const CHANGES: u8 = 3;
@@ -28,6 +29,9 @@ pub const INCOMPLETE: u8 = 6;
     override_usage = "spc plan [OPTIONS] <RUNBOOK>...\n       spc plan [OPTIONS] -e <CODE> [WORD]..."
 )]
 pub struct Plan {
+    /// Show every step with its dependencies, not only what changes
+    #[arg(long)]
+    all_steps: bool,
     /// End with code 3 if there is something to do
     #[arg(long)]
     exit_code: bool,
@@ -38,9 +42,11 @@ pub struct Plan {
 /// Plans. Returns the exit code.
 pub fn main(mut common: CommonOptions, mut given: Plan) -> u8 {
     let from = origin(&mut given.words);
-    given.words.take_own_options(&mut common, &mut [("--exit-code", &mut given.exit_code)]);
+    let own = &mut [("--exit-code", &mut given.exit_code), ("--all-steps", &mut given.all_steps)];
+    given.words.take_own_options(&mut common, own);
+    let detail = if given.all_steps { Detail::AllSteps } else { Detail::Changes };
     let session = Session::new(&common);
-    match Session::attempt(|| execute(&session, &common, &given.words, from)) {
+    match Session::attempt(|| execute(&session, &common, &given.words, from, detail)) {
         Ok(PlanResult { refused: true, .. }) => session.end_with(Kind::Policy.exit_code(), false),
         Ok(PlanResult { incomplete: true, .. }) => session.end_with(INCOMPLETE, false),
         Ok(PlanResult { changes: true, .. }) if given.exit_code => session.end_with(CHANGES, true),
@@ -64,6 +70,7 @@ fn execute(
     common: &CommonOptions,
     words: &RunbookArgs,
     from: Origin,
+    detail: Detail,
 ) -> Result<PlanResult, Box<Diagnostic>> {
     let runtime = Session::runtime().map_err(plain)?;
     signals::leave_at_once(session).map_err(plain)?;
@@ -108,20 +115,20 @@ fn execute(
                 incomplete: ends.is_some(),
                 refused: ends.is_some_and(|ends| ends.refused),
             };
-            show(session, common, &made);
+            show(session, common, &made, detail);
             Ok(said)
         }
         PlanOutcome::Failed(made, diagnostic) => {
-            show(session, common, &made);
+            show(session, common, &made, detail);
             Err(diagnostic)
         }
     }
 }
 
-fn show(session: &Session, common: &CommonOptions, made: &Masked<Preview>) {
+fn show(session: &Session, common: &CommonOptions, made: &Masked<Preview>, detail: Detail) {
     if common.json {
         session.json_lines().plan(made);
     } else {
-        preview::print(&session.terminal, made);
+        preview::print(&session.terminal, made, detail);
     }
 }

@@ -44,8 +44,9 @@ pub fn option_name(key: &str) -> String {
 /// The options that spc itself takes from a runbook's arguments, at any position; written as a
 /// runbook would declare them. A runbook can't declare an option with such a name, because it would
 /// never get it.
-pub const OWN_OPTIONS: [&str; 9] = [
+pub const OWN_OPTIONS: [&str; 10] = [
     "adopt",
+    "all_steps",
     "exit_code",
     "help",
     "json",

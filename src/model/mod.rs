@@ -12,6 +12,7 @@
 //! - [`reconcile`]: desired and observed state → [`plan`]
 //! - [`step`], [`cause`]: a step's action, object and cause
 //! - [`plan_steps`], [`preview`]: the steps of a plan with numbers for display; a whole preview
+//! - [`plan_changes`]: the changes of a preview, without the steps in between
 //! - [`dockerfile`]: the instructions of a Dockerfile
 //! - [`format`], [`strict_json`]: versions of stored formats, and how their JSON is read
 //! - [`secret`], [`token`]: secrets, and the tokens that scripts and descriptions hold instead
@@ -44,6 +45,7 @@ pub mod open_verbs;
 pub mod ownership;
 pub mod plain_words;
 pub mod plan;
+pub mod plan_changes;
 pub mod plan_steps;
 pub mod position;
 pub mod preview;

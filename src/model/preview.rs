@@ -20,6 +20,28 @@ impl std::fmt::Display for RunbookLine {
     }
 }
 
+/// Begins the text for a value that is known only after a step.
+const UNKNOWN: &str = "(unknown";
+
+/// The text for a value that is known only after `step`: `(unknown until step 3)`.
+pub fn unknown_until(step: Option<usize>) -> String {
+    step.map_or_else(|| format!("{UNKNOWN})"), |step| format!("{UNKNOWN} until step {step})"))
+}
+
+/// The same text without steps in [`unknown_until`], for readers who don't see the numbers of steps.
+pub fn without_steps(text: &str) -> String {
+    let mut parts = text.split(UNKNOWN);
+    let mut result = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        result.push_str(UNKNOWN);
+        let step = part
+            .strip_prefix(" until step ")
+            .map(|it| it.trim_start_matches(|c: char| c.is_ascii_digit()));
+        result.push_str(step.filter(|rest| rest.starts_with(')')).unwrap_or(part));
+    }
+    result
+}
+
 /// What a runbook would do, in the order of the runbook.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
@@ -123,4 +145,20 @@ pub struct HandledError {
     /// The error; empty if it is unknown.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use similar_asserts::assert_eq;
+
+    #[test]
+    fn only_the_number_of_a_step_is_left_out_of_a_text() {
+        let text = format!("{}, {}", unknown_until(Some(12)), unknown_until(None));
+        assert_eq!(text, "(unknown until step 12), (unknown)");
+        assert_eq!(without_steps(&text), "(unknown), (unknown)");
+        for other in ["", "(unknown until step x)", "(unknown until step 1", "é(unknown é"] {
+            assert_eq!(without_steps(other), other);
+        }
+    }
 }

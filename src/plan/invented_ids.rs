@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::arrange::Numbers;
 use crate::model::image_reference::canonical;
 use crate::model::plan_steps::PlanStep;
+use crate::model::preview::unknown_until;
 use crate::model::step::{ActionKind, Object};
 use crate::model::texts::Texts;
 
@@ -95,10 +96,7 @@ impl InventedIds {
             let Some((id, step)) = self.ids.get(&text[start..at]) else { continue };
             result.push_str(&text[rest..start]);
             result.truncate(result.trim_end_matches(ALGORITHM).len());
-            result.push_str(&step.map_or_else(
-                || "(unknown)".to_owned(),
-                |step| format!("(unknown until step {})", numbers.of(step)),
-            ));
+            result.push_str(&unknown_until(step.map(|step| numbers.of(step))));
             let rest_of_id = text[start..].bytes().zip(id.bytes());
             at = start + rest_of_id.take_while(|(one, other)| one == other).count();
             (rest, digits) = (at, at);

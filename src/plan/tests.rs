@@ -2,6 +2,7 @@
 
 mod answers;
 mod builds;
+mod changes;
 mod made_up;
 mod meanwhile;
 mod other_image;
@@ -35,6 +36,7 @@ use crate::policy::CheckedPath;
 use crate::script::Runbook;
 use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::ui;
+use crate::ui::preview::Detail;
 
 const ROOT: &str = "/project";
 const WEB: &str = r#"web: #{ image: "web:1", environment: #{ COLOUR: env("COLOUR", "red") }, secrets: ["pw"], ports: ["8080:80"], volumes: ["data:/data"] }"#;
@@ -135,8 +137,13 @@ fn planned(world: &World, file: &str) -> Preview {
     preview
 }
 
+/// All steps of the plan.
 fn text(preview: &Preview) -> String {
-    anstream::adapter::strip_str(&ui::preview::text(preview, None)).to_string()
+    shown(preview, Detail::AllSteps)
+}
+
+fn shown(preview: &Preview, detail: Detail) -> String {
+    anstream::adapter::strip_str(&ui::preview::text(preview, detail, None)).to_string()
 }
 
 /// Plans and runs a runbook. Asserts that the run makes the planned changes in the same order.

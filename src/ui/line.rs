@@ -1,4 +1,4 @@
-//! One line of styled text, shortened to the available columns.
+//! One line of styled text, shortened to the available columns or wrapped.
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
@@ -56,15 +56,83 @@ impl Line {
             }
             pieces.pop();
         }
-        pieces
-            .iter()
-            .map(
-                |(style, text)| {
-                    if *style == Style::new() { text.clone() } else { styled(*style, text) }
-                },
-            )
-            .collect()
+        shown(&pieces)
     }
+
+    /// The text with its styles in lines of at most `columns`, broken between words; each line but
+    /// the first is indented. A word that is longer than a line keeps its own line.
+    pub fn wrapped(&self, columns: usize, indent: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let (mut line, mut width): (Vec<(Style, String)>, usize) = (Vec::new(), 0);
+        for Word { gap, pieces } in self.words() {
+            let own: usize = pieces.iter().map(|(_, text)| text.width()).sum();
+            let is_first = lines.is_empty() && line.is_empty();
+            let fits = width + gap + own <= columns;
+            if !fits && width > 0 {
+                lines.push(shown(&std::mem::take(&mut line)));
+                width = 0;
+            }
+            let before = match (width, is_first) {
+                (0, false) => indent,
+                _ => gap,
+            };
+            for (index, (style, text)) in pieces.into_iter().enumerate() {
+                let spaces = " ".repeat(if index == 0 { before } else { 0 });
+                match line.last_mut() {
+                    Some((last, known)) if *last == style => {
+                        known.push_str(&format!("{spaces}{text}"))
+                    }
+                    _ if spaces.is_empty() => line.push((style, text)),
+                    _ => line.extend([(Style::new(), spaces), (style, text)]),
+                }
+            }
+            width += before + own;
+        }
+        if !line.is_empty() {
+            lines.push(shown(&line));
+        }
+        lines
+    }
+
+    /// The words of the line with the spaces before them.
+    fn words(&self) -> Vec<Word> {
+        let mut words: Vec<Word> = Vec::new();
+        let mut gap = 0;
+        let mut ends = true;
+        for (style, text) in &self.0 {
+            for (index, part) in text.split(' ').enumerate() {
+                if index > 0 {
+                    gap += 1;
+                    ends = true;
+                }
+                if part.is_empty() {
+                    continue;
+                }
+                match words.last_mut() {
+                    Some(word) if !ends => word.pieces.push((*style, part.to_owned())),
+                    _ => words.push(Word {
+                        gap: std::mem::take(&mut gap),
+                        pieces: vec![(*style, part.to_owned())],
+                    }),
+                }
+                ends = false;
+            }
+        }
+        words
+    }
+}
+
+/// A word with the spaces before it. Its pieces have different styles.
+struct Word {
+    gap: usize,
+    pieces: Vec<(Style, String)>,
+}
+
+fn shown(pieces: &[(Style, String)]) -> String {
+    let styled_piece = |(style, text): &(Style, String)| {
+        if *style == Style::new() { text.clone() } else { styled(*style, text) }
+    };
+    pieces.iter().map(styled_piece).collect()
 }
 
 /// `text` if it has at most this many columns, else its beginning and `…`.
@@ -120,7 +188,35 @@ mod tests {
         assert_eq!(line.fitted(80), "\u{1b}[1ma␛[2J\u{1b}[0m");
     }
 
+    #[test]
+    fn a_long_line_is_wrapped_between_words_and_keeps_its_styles() {
+        let line = Line::default()
+            .then(Style::new(), "  ~ ")
+            .then(SUBJECT, "backend web")
+            .then(Style::new(), ":  image changed, ")
+            .then(ASIDE, "a-word-that-is-too-long now");
+        assert_eq!(
+            line.wrapped(20, 4),
+            [
+                "  ~ \u{1b}[1mbackend web\u{1b}[0m:",
+                "    image changed,",
+                "    \u{1b}[2ma-word-that-is-too-long\u{1b}[0m",
+                "    \u{1b}[2mnow\u{1b}[0m"
+            ]
+        );
+        assert_eq!(line.wrapped(usize::MAX, 4), [line.fitted(usize::MAX)]);
+        assert_eq!(Line::default().wrapped(20, 4), [""; 0]);
+    }
+
     proptest! {
+        #[test]
+        fn a_wrapped_line_keeps_its_words_and_its_columns(words in "([a-z데]{1,9} {1,3}){0,12}", columns in 24_usize..50) {
+            let lines = Line::default().then(Style::new(), &words).wrapped(columns, 4);
+            prop_assert!(lines.iter().all(|line| line.width() <= columns));
+            let all = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(all(&lines.join(" ")), all(&words));
+        }
+
         #[test]
         fn no_line_is_wider_than_its_columns(text in ".{0,40}", more in ".{0,10}", columns in 0_usize..50) {
             let line = Line::default().then(Style::new(), &text).then(Style::new(), &more);

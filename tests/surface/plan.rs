@@ -20,15 +20,26 @@ fn a_runbook_that_changes_nothing_has_nothing_to_do() {
 fn a_planned_write_is_listed_and_later_lines_can_read_it() {
     let runbook =
         "fs::write(\"out\", \"x\");\nif fs::read(\"out\") == \"x\" { fs::remove(\"out\"); }\n";
-    let text = "
+    let changes = "
+        scripts/a.rhai:1
+          ~ write file scripts/out
+        scripts/a.rhai:2
+          - remove file scripts/out
+        1 to remove, 1 to write
+        ";
+    plan(&[], runbook).stdout(changes).run();
+    plan(&["--exit-code"], runbook).code(3).stdout(changes).run();
+    let steps = "
         scripts/a.rhai:1
           1  write file scripts/out   asked for in line 1
         scripts/a.rhai:2
           2  remove file scripts/out  asked for in line 2
         1 to remove, 1 to write
         ";
-    plan(&[], runbook).stdout(text).run();
-    plan(&["--exit-code"], runbook).code(3).stdout(text).run();
+    plan(&["--all-steps"], runbook).stdout(steps).run();
+    // Also after the runbook's name, as spc's other options.
+    let after = Spc::new().file("scripts/a.rhai", runbook);
+    after.args(["plan", "scripts/a.rhai", "--all-steps"]).stdout(steps).run();
 }
 
 #[test]
@@ -52,8 +63,8 @@ fn a_plan_that_can_not_continue_shows_its_position_and_assumptions() {
             "
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
-              1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
+                request GET http://localhost/
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: \"\" is not JSON: EOF while parsing a value at line 1 column 0
             help: give the call at scripts/a.rhai:1 the option `assume`: plans use it as the answer of GET http://localhost/
             1 to request
@@ -93,10 +104,10 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
         .stdout(
             r#"
             scripts/a.rhai:2
-              1  request GET http://localhost/  asked for in line 2
-            scripts/a.rhai:2: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
+                request GET http://localhost/
+            scripts/a.rhai:2: the lines below depend on GET http://localhost/; the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
             scripts/a.rhai:3
-              2  write file scripts/out         asked for in line 3
+              ~ write file scripts/out
             scripts/a.rhai:4: the lines below depend on the question "More?"; the plan assumes: no, as `assume` says
             1 to request, 1 to write
             "#,
@@ -132,8 +143,8 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
             "
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
-              1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
+                request GET http://localhost/
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: A script may not send a request to \"http://evil.example/\": it is another machine
             help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml
             1 to request
@@ -165,10 +176,10 @@ fn a_plan_that_handles_an_error_says_so_first() {
             "
             this plan handles an error: scripts/a.rhai:4: catch continues: \"\" is not an integer
             scripts/a.rhai:2
-              1  request GET http://localhost/  asked for in line 2
-            scripts/a.rhai:2: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
+                request GET http://localhost/
+            scripts/a.rhai:2: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
             scripts/a.rhai:4
-              2  write file scripts/bad         asked for in line 4
+              ~ write file scripts/bad
             1 to request, 1 to write
             ",
         )
@@ -213,7 +224,7 @@ fn a_plan_is_held_to_permissions_as_its_process_is() {
     };
     let text = "
         a.rhai:1
-          1  write file closed/new  asked for in line 1
+          ~ write file closed/new
         1 to write
         ";
     project().args(["plan", "a.rhai"]).stdout(text).run();
@@ -237,12 +248,12 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
             "
             This plan is incomplete: it ends at scripts/a.rhai:2, before the runbook does
             scripts/a.rhai:1
-              1  request GET http://localhost/  asked for in line 1
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/ (step 1); the plan assumes: status 200, an empty body
+                request GET http://localhost/
+            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
             scripts/a.rhai:1
-              2  write file scripts/out         asked for in line 1
+              ~ write file scripts/out
             scripts/a.rhai:2
-              3  write file scripts/a           asked for in line 2
+              ~ write file scripts/a
             the plan ends at scripts/a.rhai:2: There is no function nonsense(nothing)
             1 to request, 2 to write
             ",

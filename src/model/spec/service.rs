@@ -165,6 +165,16 @@ pub enum UpdateOrder {
     StartFirst,
 }
 
+impl UpdateOrder {
+    /// The word in a description.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::StopFirst => "stop-first",
+            Self::StartFirst => "start-first",
+        }
+    }
+}
+
 /// `x-spc-probe`: selects whether probes of spc or only the engine's checks decide that a container
 /// is ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
