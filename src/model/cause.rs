@@ -6,6 +6,9 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+/// The digits of a short id.
+const SHORT_ID: usize = 12;
+
 /// The cause of a step: `not there`, `environment DEBUG changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::VariantNames))]
@@ -25,8 +28,9 @@ pub enum Cause {
     /// Another container has its service and number. For example, Docker Compose left it during a
     /// replacement.
     SecondOfNumber,
-    /// Its image has another id, or may have one after a pull or build.
-    ImageChanged,
+    /// Its image has another id; with both in short form, if the new one is known. A pull or build
+    /// may give it another one.
+    ImageChanged(Option<OtherImage>),
     /// Keys of its description have other values.
     DescriptionChanged(ChangedKeys),
     /// Docker Compose made it.
@@ -74,7 +78,7 @@ pub struct ChangedKeys {
     pub image: Option<OtherImage>,
 }
 
-/// An image with another name.
+/// Two images, by their names or their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherImage {
     pub before: String,
@@ -91,7 +95,8 @@ impl fmt::Display for Cause {
             Self::Verb(verb) => write!(f, "\"{verb}\" was asked for"),
             Self::Interrupted => f.write_str("left by an interrupted run"),
             Self::SecondOfNumber => f.write_str("a second container of this number"),
-            Self::ImageChanged => f.write_str("image changed"),
+            Self::ImageChanged(None) => f.write_str("image changed"),
+            Self::ImageChanged(Some(image)) => write!(f, "image changed {image}"),
             Self::DescriptionChanged(changed) => changed.fmt(f),
             Self::Adopted => f.write_str("adopted from Docker Compose"),
             Self::Dead => f.write_str("dead"),
@@ -127,6 +132,23 @@ impl fmt::Display for Cause {
     }
 }
 
+impl OtherImage {
+    /// Two ids in the short form of the Docker CLI: `3f2a91c0b7d4`.
+    pub fn of_ids(before: &str, now: &str) -> Self {
+        let short = |id: &str| {
+            let hex = id.strip_prefix("sha256:").unwrap_or(id);
+            hex.get(..SHORT_ID).unwrap_or(hex).to_owned()
+        };
+        Self { before: short(before), now: short(now) }
+    }
+}
+
+impl fmt::Display for OtherImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} → {})", self.before, self.now)
+    }
+}
+
 impl fmt::Display for ChangedKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.keys.is_empty() {
@@ -134,7 +156,7 @@ impl fmt::Display for ChangedKeys {
         }
         write!(f, "{} changed", self.keys.join(", "))?;
         match &self.image {
-            Some(OtherImage { before, now }) => write!(f, " ({before} → {now})"),
+            Some(image) => write!(f, " {image}"),
             None => Ok(()),
         }
     }
@@ -173,6 +195,13 @@ mod tests {
             (changed(&[], None), "description changed"),
             (changed(&["environment A", "ports"], None), "environment A, ports changed"),
             (changed(&["image"], Some(("web:1", "web:2"))), "image changed (web:1 → web:2)"),
+            (
+                Cause::ImageChanged(Some(OtherImage::of_ids(
+                    "sha256:0123456789abcdef",
+                    "sha256:f",
+                ))),
+                "image changed (0123456789ab → f)",
+            ),
             (Cause::NotOnNetwork("n".to_owned()), "it is not on the network \"n\""),
             (secrets(&["a"]), "the value of the secret \"a\" changed"),
             (secrets(&["a", "b"]), "the value of the secrets \"a\", \"b\" changed"),
@@ -216,7 +245,7 @@ mod tests {
     #[test]
     fn the_same_text_is_not_the_same_cause() {
         let named = changed(&["image"], None);
-        assert_eq!(named.to_string(), Cause::ImageChanged.to_string());
-        assert_ne!(named, Cause::ImageChanged);
+        assert_eq!(named.to_string(), Cause::ImageChanged(None).to_string());
+        assert_ne!(named, Cause::ImageChanged(None));
     }
 }

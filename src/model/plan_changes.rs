@@ -254,8 +254,9 @@ fn cause(step: &PlanStep) -> String {
             keys.join(", ")
         }
         // The condition says it.
-        Cause::ImageChanged if step.only_if.is_some() => String::new(),
-        Cause::ImageChanged => format!("image changed{}", new_id(step)),
+        Cause::ImageChanged(_) if step.only_if.is_some() => String::new(),
+        Cause::ImageChanged(None) => format!("image changed{}", new_id(step)),
+        Cause::ImageChanged(Some(OtherImage { before, now })) => format!("image {before} → {now}"),
         cause => cause.to_string(),
     }
 }

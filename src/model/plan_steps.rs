@@ -292,7 +292,7 @@ mod tests {
             same: false,
         };
         let create = plan.add(Step {
-            cause: Some(Cause::ImageChanged),
+            cause: Some(Cause::ImageChanged(None)),
             after: vec![pull],
             tolerates: vec![pull],
             group: Some(0),

@@ -196,17 +196,25 @@ impl Texts for Object {
     }
 }
 
+impl Texts for OtherImage {
+    fn visit(&mut self, visit: &mut Visit<'_>) {
+        let Self { before, now } = self;
+        before.visit(visit);
+        now.visit(visit);
+    }
+}
+
 impl Texts for Cause {
     fn visit(&mut self, visit: &mut Visit<'_>) {
         match self {
             Self::Verb(verb) => verb.visit(visit),
             Self::DescriptionChanged(ChangedKeys { keys, image }) => {
                 keys.visit(visit);
-                if let Some(OtherImage { before, now }) = image {
-                    before.visit(visit);
-                    now.visit(visit);
+                if let Some(image) = image {
+                    image.visit(visit);
                 }
             }
+            Self::ImageChanged(Some(image)) => image.visit(visit),
             Self::NotOnNetwork(network) => network.visit(visit),
             Self::SecretsChanged(names) => names.visit(visit),
             Self::SubnetTaken { by, subnet: _ } => by.visit(visit),
@@ -216,7 +224,7 @@ impl Texts for Cause {
             | Self::AskedForByName
             | Self::Interrupted
             | Self::SecondOfNumber
-            | Self::ImageChanged
+            | Self::ImageChanged(None)
             | Self::Adopted
             | Self::Dead
             | Self::AnonymousVolumesRenewed

@@ -168,7 +168,7 @@ fn set_after(mut steps: &mut [BranchStep<'_>], depth: usize, mut before: Vec<usi
 fn mark_doubtful(call: &mut Call) {
     let mut doubtful: BTreeMap<usize, ImageCondition> = BTreeMap::new();
     for step in &mut call.steps {
-        let changed = step.cause == Cause::ImageChanged && step.only_if.is_none();
+        let changed = matches!(step.cause, Cause::ImageChanged(_)) && step.only_if.is_none();
         if let (true, Some(StepImage { name, id: PlannedValue::Until(known_after) })) =
             (changed, &step.image)
         {

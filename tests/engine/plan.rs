@@ -306,7 +306,9 @@ fn a_run_does_exactly_what_was_planned() {
     trial.plan_and_run(&up);
 
     docker(&["tag", &image("other", &["CMD [\"sh\"]", "LABEL other=1"]), &own]);
-    assert!(causes(&trial.plan_and_run(&up)).contains(&"image changed".to_owned()));
+    assert!(
+        causes(&trial.plan_and_run(&up)).iter().any(|cause| cause.starts_with("image changed"))
+    );
 
     project.file("web.env", "SIZE=2\n");
     assert!(causes(&trial.plan_and_run(&up)).contains(&"environment SIZE changed".to_owned()));

@@ -107,7 +107,7 @@ fn a_name_that_went_to_another_image_replaces_and_says_why() {
     machine.up(&description).unwrap();
     machine.run(machine.engine.image_tag("redis:1", "web:1")).unwrap();
     machine.up(&description).unwrap();
-    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if *cause == Some(Cause::ImageChanged));
+    let caused = |event: &Event| matches!(event, Event::StepStarted { cause, .. } if matches!(cause, Some(Cause::ImageChanged(Some(_)))));
     assert!(machine.seen.0.lock().iter().any(caused));
 }
 

@@ -1,6 +1,6 @@
 //! Handles an existing container: keep it, start it, or say how it differs from the description.
 
-use super::super::cause::{Cause, ChangedKeys};
+use super::super::cause::{Cause, ChangedKeys, OtherImage};
 use super::super::image_reference::canonical;
 use super::super::observed_state::{Container, ContainerState};
 use super::super::plan::{ContainerRef, StepCondition, StepId};
@@ -42,7 +42,7 @@ impl<'a> Planner<'a> {
                 let last = self.replace(
                     service,
                     container,
-                    Cause::ImageChanged,
+                    Cause::ImageChanged(None),
                     &[before, &previous].concat(),
                     OldContainer::AsItIs,
                 );
@@ -159,7 +159,10 @@ impl<'a> Planner<'a> {
         {
             (_, Some(&step)) => Difference::Image(step),
             (Some(id), None) if id == container.image_id => Difference::Same,
-            (Some(_), None) => Difference::Changed(Cause::ImageChanged),
+            (Some(id), None) => Difference::Changed(Cause::ImageChanged(Some(OtherImage::of_ids(
+                &container.image_id,
+                id,
+            )))),
             (None, None) => Difference::Same,
         }
     }

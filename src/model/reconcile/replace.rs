@@ -181,7 +181,7 @@ impl<'a> Planner<'a> {
                 return Ok(previous);
             }
             Difference::Changed(cause) => cause,
-            Difference::Image(_) => Cause::ImageChanged,
+            Difference::Image(_) => Cause::ImageChanged(None),
         };
         Ok(self.replace(
             service,

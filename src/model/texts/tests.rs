@@ -26,7 +26,7 @@ pub fn causes(text: &str) -> Vec<Cause> {
         Cause::Verb(text()),
         Cause::Interrupted,
         Cause::SecondOfNumber,
-        Cause::ImageChanged,
+        Cause::ImageChanged(None),
         Cause::DescriptionChanged(ChangedKeys {
             keys: vec![text()],
             image: Some(OtherImage { before: text(), now: text() }),

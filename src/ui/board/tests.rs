@@ -328,7 +328,7 @@ fn stopping_and_removing_are_one_stretch() {
 #[test]
 fn the_row_of_a_replacement_shows_when_the_new_container_was_ready() {
     let stage = BoardFixture::up(&["web"], &[])
-        .caused(container("web", "create"), Cause::ImageChanged)
+        .caused(container("web", "create"), Cause::ImageChanged(None))
         .done(container("web", "create"), 50)
         .does(container("web", "stop"), 300)
         .does(container("web", "start"), 200)

@@ -66,7 +66,7 @@ fn preview() -> Preview {
     });
     steps.push(step(16, Some("web"), ActionKind::Start, Object::container("shop-web-1")));
     steps.push(PlanStep {
-        cause: Cause::ImageChanged,
+        cause: Cause::ImageChanged(None),
         only_if: Some(ImageCondition { image: web, known_after: 1, changed: true }),
         ..counted(step(17, Some("cron"), ActionKind::Restart, Object::container("shop-cron-1")))
     });

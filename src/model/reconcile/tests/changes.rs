@@ -68,11 +68,11 @@ fn a_changed_variable_replaces_its_container_only_and_is_named() {
 fn a_changed_image_differs_from_a_changed_description() {
     let project = project(stack());
     let mut observed = applied(&project);
-    observed.images.insert("redis:7".into(), "another id".into());
-    assert!(
-        plan(&project, &observed)
-            .starts_with("  1  create container spc-redis-1.new  (image changed)\n")
-    );
+    observed.images.insert("redis:7".into(), "sha256:0123456789abcdef".into());
+    let first =
+        "  1  create container spc-redis-1.new  (image changed (id of redis: → 0123456789ab))\n";
+    let plan = plan(&project, &observed);
+    assert!(plan.starts_with(first), "{plan}");
 }
 
 #[test]
