@@ -8,6 +8,7 @@ use rhai::{EvalAltResult, FnPtr, Map};
 use super::context::Context;
 use super::{Raw, task};
 use crate::model::suggest::did_you_mean;
+use crate::model::time::measured;
 use crate::model::{Failure, Kind};
 use crate::value::error::{error_map, failure_of, forget_thrown, innermost, is_final};
 use crate::value::json::to_json;
@@ -207,13 +208,13 @@ mod functions {
     /// The duration since then.
     #[rhai_fn(name = "elapsed", get = "elapsed", pure, return_raw, volatile)]
     pub fn elapsed(context: NativeCallContext, start: &mut Timestamp) -> Raw<Duration> {
-        Ok(Context::of(&context)?.host.monotonic().saturating_sub(start.0))
+        Ok(measured(Context::of(&context)?.host.monotonic().saturating_sub(start.0)))
     }
 
     /// The duration from `start` to `end`; zero if `start` is later.
     #[rhai_fn(name = "-")]
     pub fn between(end: Timestamp, start: Timestamp) -> Duration {
-        end.0.saturating_sub(start.0)
+        measured(end.0.saturating_sub(start.0))
     }
 
     /// `exit` does not exist; its message says what to use.

@@ -20,7 +20,7 @@ use crate::apply::execute::{DONE, GOES_ON};
 use crate::apply::lock;
 use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
 use crate::model::event::{Event, Level};
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 use crate::value::error::{amended, failure_of};
 use crate::value::options::duration_of;
@@ -185,10 +185,7 @@ fn clean_up(
             let failure = failure_of(&error);
             let is_late = token.is_cancelled() && failure.kind == Kind::Interrupted;
             let late = || {
-                Failure::new(
-                    Kind::Timeout,
-                    format!("it did not end within {}", format_duration(limit)),
-                )
+                Failure::new(Kind::Timeout, format!("it did not end within {}", readable(limit)))
             };
             troubles.push((what, if is_late { late() } else { failure }));
         } else if undoes {

@@ -68,10 +68,7 @@ pub(super) fn once(
             let begun = ctx.host.monotonic();
             let result = probe(&ctx, &seen, test.as_ref()).await?.unwrap_or_else(|| ProbeResult {
                 code: -1,
-                output: format!(
-                    "no answer within {}",
-                    crate::model::time::format_duration(seen.timeout)
-                ),
+                output: format!("no answer within {}", crate::model::time::readable(seen.timeout)),
                 elapsed: ctx.host.monotonic().saturating_sub(begun),
             });
             tries += 1;

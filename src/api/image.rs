@@ -25,7 +25,7 @@ use crate::model::spec::reader::Field;
 use crate::model::spec::tokens::{self, DescriptionKind};
 use crate::model::spec::{Build, Secret};
 use crate::model::step::ActionKind;
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 use crate::value::Options;
 use crate::value::json::{description_to_json, from_json};
@@ -135,7 +135,7 @@ impl Image {
                     digest.map_err(|error| Failure::new(Kind::Image, format!("The registry of \"{}\" did not answer: {}", self.name, error.message)))
                 }
                 () = self.context.host.sleep(timeout).fuse() => {
-                    Err(Failure::new(Kind::Timeout, format!("The registry of \"{}\" did not answer within {}", self.name, format_duration(timeout))))
+                    Err(Failure::new(Kind::Timeout, format!("The registry of \"{}\" did not answer within {}", self.name, readable(timeout))))
                 }
             }
         })

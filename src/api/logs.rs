@@ -45,6 +45,11 @@ pub fn was_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// The same, once: for a session that goes on afterwards.
+pub fn take_interrupt() -> bool {
+    INTERRUPTED.swap(false, Ordering::Relaxed)
+}
+
 /// A log that a script is following.
 struct FollowedLog;
 

@@ -12,7 +12,7 @@ use super::context::{Context, ScriptObserver};
 use super::control::{call, must_pass, not_bool, pause};
 use super::{Raw, task};
 use crate::model::event::{Event, Level};
-use crate::model::time::format_duration;
+use crate::model::time::{measured, readable};
 use crate::model::{Failure, Kind};
 use crate::value::Options;
 use crate::value::error::{failure_of, refuse, refused};
@@ -166,7 +166,7 @@ fn attempts(
             "Attempt {attempt} of {} failed: {}; again in {}",
             plan.times,
             failure.message,
-            format_duration(delay)
+            readable(delay)
         );
         context.events.event(&Event::Log { level: Level::Info, text });
         *last = Some(failure);
@@ -261,7 +261,7 @@ mod functions {
         let TimedResult { result, late } = within(&context, plan.timeout, || {
             attempts(&call_context, &context, &plan, &f, &mut last)
         });
-        let limit = format_duration(plan.timeout.unwrap_or_default());
+        let limit = readable(plan.timeout.unwrap_or_default());
         result.map_err(|error| {
             late_or(late, &context, error, || {
                 with_last(Failure::new(Kind::Timeout, format!("Did not work within {limit}")), last)
@@ -302,8 +302,8 @@ mod functions {
         let mut last = None;
         let TimedResult { result, late } =
             within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
-        let waited = context.host.monotonic().saturating_sub(start);
-        let message = || format!("It did not become true within {}", format_duration(timeout));
+        let waited = measured(context.host.monotonic().saturating_sub(start));
+        let message = || format!("It did not become true within {}", readable(timeout));
         // A plan can't observe changes of the live machine.
         if let (Err(error), Some(watch)) = (&result, &context.watch)
             && ended_late(late, &context, error)
@@ -362,7 +362,7 @@ mod tests {
         let failure = run.fails(script);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("timeout", "Did not work within 10s: exit 1")
+            ("timeout", "Did not work within 10 s: exit 1")
         );
         assert_eq!(run.sim.now(), Duration::from_secs(10));
     }
@@ -399,7 +399,7 @@ mod tests {
     fn wait_until_says_how_long_and_the_last_error() {
         let run = Harness::new();
         let failure = run.fails(r#"wait_until("10s", || fail("exec", "connection refused"))"#);
-        assert_eq!(failure.message, "It did not become true within 10s: connection refused");
+        assert_eq!(failure.message, "It did not become true within 10 s: connection refused");
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
         assert_eq!(
             run.fails(r#"wait_until("1s", || "yes")"#).message,

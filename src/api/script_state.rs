@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use super::changes::Changes;
@@ -14,6 +16,7 @@ use crate::apply::lock::Lock;
 use crate::model::diagnostic::Source;
 use crate::model::help::Help;
 use crate::model::spec::Project;
+use crate::value::Time;
 
 /// Everything that the script of one run has declared, read and described, and its locks.
 #[derive(Default)]
@@ -36,12 +39,23 @@ pub struct ScriptState {
     locks: Mutex<BTreeMap<String, Arc<Lock>>>,
     /// Whether it changed something.
     pub changes: Changes,
+    /// The time in the last stamp.
+    stamp: Mutex<Option<Time>>,
 }
 
 impl ScriptState {
     /// The project that was described last in this run.
     pub fn described_project(&self) -> Option<String> {
         self.described.lock().last().map(|project| project.name.clone())
+    }
+
+    /// The time for a stamp: now, or a millisecond after the last stamp if that is later.
+    pub(super) fn next_stamp(&self, now: DateTime<Utc>) -> Time {
+        let mut last = self.stamp.lock();
+        let after = last.and_then(|last| last.later(Duration::from_millis(1)));
+        let next = after.map_or(Time(now), |after| after.max(Time(now)));
+        *last = Some(next);
+        next
     }
 
     pub(super) fn add_described(&self, project: &Arc<Project>) {

@@ -18,7 +18,7 @@ use crate::host::resolve::{look, resolve};
 use crate::host::{CommandEvent, CommandRequest, HostError, HostErrorKind};
 use crate::model::event::Event;
 use crate::model::lines::Lines;
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind, token};
 use crate::policy::{CheckedCommand, Machine, RequestedCommand, SEARCH_PATH};
 use crate::value::options::text;
@@ -178,7 +178,7 @@ async fn run(
         let event = select_biased! {
             event = events.next().fuse() => event,
             () = deadline => {
-                let time = format_duration(request.timeout.unwrap_or_default());
+                let time = readable(request.timeout.unwrap_or_default());
                 return Err(Failure::new(Kind::Timeout, format!("The host command \"{shown}\" did not end within {time}")));
             }
         };
@@ -487,7 +487,7 @@ mod tests {
         let failure = trial.fails(r#"sh(["sleep", "60"], #{ timeout: "2s" })"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("timeout", "The host command \"sleep 60\" did not end within 2s")
+            ("timeout", "The host command \"sleep 60\" did not end within 2 s")
         );
         let failure = allowed(|host| host).fails(r#"sh(["nothing"])"#);
         assert_eq!(

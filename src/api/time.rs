@@ -51,14 +51,15 @@ mod module {
         placed(&call, |context| Ok(Time(context.host.now())))
     }
 
-    /// The current time as `20260101T000000Z`: for names that sort by time.
+    /// The current time as `20260101T000000000Z`, with milliseconds: for names that sort by time.
+    /// Each call in a run returns a later stamp than the one before.
     ///
     /// ```rhai
     /// let folder = `backups/${time::stamp()}`;
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn stamp(call: NativeCallContext) -> Raw<String> {
-        placed(&call, |context| Ok(Time(context.host.now()).stamp()))
+        placed(&call, |context| Ok(context.script.next_stamp(context.host.now()).stamp()))
     }
 
     /// Parses a time in RFC 3339 form. Throws `usage` if the text is not a time.
@@ -125,7 +126,11 @@ mod tests {
         let trial = Harness::new();
         for (script, expected) in [
             ("`${time::now()}`", "2026-01-01T00:00:00.000Z"),
-            ("time::stamp()", "20260101T000000Z"),
+            ("time::stamp()", "20260101T000000000Z"),
+            (
+                "[time::stamp(), time::stamp()].join(\" \")",
+                "20260101T000000001Z 20260101T000000002Z",
+            ),
             (
                 "let start = time::now(); sleep(duration(\"90s\")); `${time::now() - start}`",
                 "1m30s",

@@ -16,7 +16,7 @@ use crate::engine::{EngineErrorKind, ExecInput, ExecRequest, OutputKind, exec_pr
 use crate::host::memory::{CollectError, CollectedBytes, LARGEST_VALUE};
 use crate::host::{FileSink, HostError};
 use crate::model::event::Level;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// Where an exec's standard input comes from.
@@ -93,7 +93,7 @@ pub async fn exec(ctx: &VerbContext, mut exec: Exec<'_>) -> Result<ExecResult, F
                 Level::Info,
                 format!(
                     "waiting for the command {command} in \"{name}\": not done after {}",
-                    elapsed(waited)
+                    readable(waited)
                 ),
             );
         };
@@ -104,7 +104,7 @@ pub async fn exec(ctx: &VerbContext, mut exec: Exec<'_>) -> Result<ExecResult, F
             () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
             () = Box::pin(timer).fuse() => {
                 is_late = true;
-                let waited = format_duration(timeout.unwrap_or_default());
+                let waited = readable(timeout.unwrap_or_default());
                 Err(Failure::new(Kind::Timeout, format!("The command in \"{name}\" did not end within {waited}")))
             }
         }

@@ -23,7 +23,7 @@ use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Step, StepId, WaitCondition};
 use crate::model::spec::Service;
 use crate::model::step::StepLabel;
-use crate::model::time::elapsed;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// The next step after an interrupt.
@@ -440,7 +440,7 @@ async fn one_step(
         }
     } else {
         let say = |waited| {
-            report(StepStatus::new(format!("not done after {}", elapsed(waited)), Detail::Waiting))
+            report(StepStatus::new(format!("not done after {}", readable(waited)), Detail::Waiting))
         };
         spoken_of(&*ctx.host, &say, work).await
     };

@@ -18,7 +18,7 @@ use crate::model::event::{Detail, Event, StepStatus};
 use crate::model::names::{LABEL_FORMAT, compose_label, is_reserved_label, label};
 use crate::model::ownership::SPC_LABELS;
 use crate::model::spec::{Build, BuildSecret, Secret};
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind, hash};
 
 /// A build that reports nothing for this long is cancelled.
@@ -352,10 +352,10 @@ pub async fn build(
     };
     let host = &*ctx.host;
     let say = |silent| {
-        progress(StepStatus::new(format!("no output for {}", elapsed(silent)), Detail::Waiting))
+        progress(StepStatus::new(format!("no output for {}", readable(silent)), Detail::Waiting))
     };
     let stalled = || {
-        let silence = format_duration(STALLED);
+        let silence = readable(STALLED);
         Failure::new(
             Kind::Timeout,
             format!("The build of \"{image}\" stalled: the engine reported nothing for {silence}"),

@@ -24,7 +24,7 @@ use crate::host::memory::CollectedBytes;
 use crate::model::event::Level;
 use crate::model::exclusive_resources::without_exclusive;
 use crate::model::observed_state::OwnerState;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind, hash};
 
 /// Runs a command in a new container and removes the container in any case. Missing objects that
@@ -103,7 +103,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
             Level::Info,
             format!(
                 "waiting for the command{command} in \"{name}\": not done after {}",
-                elapsed(waited)
+                readable(waited)
             ),
         )
     };
@@ -118,7 +118,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
         () = ctx.cancel.cancelled().fuse() => Err(Failure::interrupted()),
         () = Box::pin(timer).fuse() => {
             let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
-            let waited = format_duration(one_off.timeout.unwrap_or_default());
+            let waited = readable(one_off.timeout.unwrap_or_default());
             Err(Failure::new(Kind::Timeout, format!("The one-off container of \"{whose}\" did not end within {waited}"))
                 .hint("it was ended; give it more time with `timeout`, or leave that out"))
         }
@@ -127,7 +127,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
     let say = |waited| {
         ctx.log(
             Level::Info,
-            format!("removing the container \"{name}\": not done after {}", elapsed(waited)),
+            format!("removing the container \"{name}\": not done after {}", readable(waited)),
         )
     };
     let removed = spoken_of(&*ctx.host, &say, remove(ctx, one_off, &created.id)).await;

@@ -12,7 +12,7 @@ use super::{OnProgress, VerbContext};
 use crate::engine::{EngineError, EngineErrorKind, RegistryAuth, TransferEvent};
 use crate::model::event::{Detail, StepStatus};
 use crate::model::image_reference::ImageReference;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind, size};
 
 /// A pull that reports nothing for this long is cancelled.
@@ -32,12 +32,12 @@ pub async fn pull(
     let host = &*ctx.host;
     let say = |silent| {
         progress(StepStatus::new(
-            format!("no word from the registry for {}", elapsed(silent)),
+            format!("no word from the registry for {}", readable(silent)),
             Detail::Waiting,
         ))
     };
     let stalled = || {
-        let silence = format_duration(STALLED);
+        let silence = readable(STALLED);
         Failure::new(Kind::Timeout, format!("The pull of \"{image}\" stalled: the engine reported nothing for {silence}"))
             .hint("check the connection to the registry, then run the same again: the engine keeps the layers that it has")
             .field("image", image.to_owned())

@@ -21,7 +21,7 @@ use crate::model::event::{Detail, StepStatus};
 use crate::model::observed_state::{ContainerState, Health};
 use crate::model::plan::WaitCondition;
 use crate::model::spec::{HealthTest, ProbeMode};
-use crate::model::time::elapsed;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 /// A container without a health check is ready once it has run for this time. So a container that
 /// exits immediately does not count as ready.
@@ -344,7 +344,7 @@ impl<'a> ReadinessWait<'a> {
     /// Reports that the status has not changed.
     fn say_again(&mut self) {
         self.last_word = self.ctx.host.monotonic();
-        let waited = elapsed(self.last_word.saturating_sub(self.begun));
+        let waited = readable(self.last_word.saturating_sub(self.begun));
         (self.progress)(StepStatus::new(
             format!("{}, for {waited}{}", self.reason, self.ends_so_far("; ")),
             Detail::Waiting,

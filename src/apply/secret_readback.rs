@@ -17,7 +17,7 @@ use crate::engine::{EngineError, Result as EngineResult};
 use crate::model::delivered_secrets::{DeliveredSecrets, are_of_one_key};
 use crate::model::observed_state::ObservedState;
 use crate::model::spec::{Project, Service};
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 
 /// The time limit for one container.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -75,7 +75,7 @@ async fn look(
         Some(Err(why)) => DeliveredSecrets::Unread(why),
         None => DeliveredSecrets::Unread(format!(
             "the engine did not answer within {} when they were read",
-            format_duration(LIMIT)
+            readable(LIMIT)
         )),
     }
 }

@@ -10,7 +10,7 @@ use super::VerbContext;
 use crate::engine::label_filter;
 use crate::model::event::Event;
 use crate::model::names::label;
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 
 /// The longest time of calls that don't wait for a process: create, connect, rename, start.
 const SHORT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) async fn settle(ctx: &VerbContext, project: &str) {
     if !longest.is_zero() {
         let text = format!(
             "the engine stops a container for that run, which takes at most {}",
-            format_duration(longest)
+            readable(longest)
         );
         ctx.events.event(&Event::Waiting { text });
     }

@@ -229,7 +229,8 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
                 Answer::AtPrompt => {}
                 Answer::Cancel(token) => {
                     signals.let_echo_pass(&*host).await;
-                    if !interrupts.is_ending() {
+                    // A followed log has nothing to finish.
+                    if !interrupt() && !interrupts.is_ending() {
                         soon(&*host, say(&terminal, NOTICE)).await;
                     }
                     token.cancel();

@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::host::resolve::{inside, named};
 use crate::machine::world::Subject;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::time::elapsed;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
 use crate::testing::sweep::{Finding, Options, Point, RECOVERIES, SweepSetup, Task, setup, sweep};
@@ -138,7 +138,7 @@ pub fn execute(
             previous = lines;
         }
     }
-    let summary = format!("{} ({})", report.summary(), elapsed(took));
+    let summary = format!("{} ({})", report.summary(), readable(took));
     if common.json {
         session.json_lines().result("sweep", report.json(), None);
     } else {

@@ -155,7 +155,8 @@ fn execute(session: &Session, common: &CommonOptions, test: &Test) -> Result<(),
     });
     if let Some(report) = report {
         let reports = reports.into_inner();
-        let text = junit::report(&reports, &summary, &diagnostics::text).map_err(plain)?;
+        let text =
+            junit::report(&reports, &summary, &|it| diagnostics::text(it, None)).map_err(plain)?;
         executor.block_on(report.write(text)).map_err(plain)?;
     }
     if let Some(lines) = &lines {

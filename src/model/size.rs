@@ -37,7 +37,8 @@ pub fn format_bytes(bytes: u64) -> String {
     let mut unit = 0;
     #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
     let mut value = bytes as f64;
-    while value >= 1024.0 && unit < 4 {
+    // 1023.95 would be written as 1024.0.
+    while (value >= 1024.0 || unit > 0 && value >= 1023.95) && unit < 4 {
         value /= 1024.0;
         unit += 1;
     }
@@ -62,6 +63,9 @@ mod tests {
     #[test]
     fn sizes_are_written_with_one_decimal() {
         assert_eq!(format_bytes(512), "512 B");
+        assert_eq!(format_bytes(1023), "1023 B");
+        assert_eq!(format_bytes(1024), "1.0 KiB");
         assert_eq!(format_bytes(1536), "1.5 KiB");
+        assert_eq!(format_bytes((1 << 20) - 1), "1.0 MiB");
     }
 }

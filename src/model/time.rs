@@ -93,17 +93,30 @@ pub fn in_milliseconds(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An elapsed time for people: `12 ms`, `3.4 s`, `2 m 05 s`, `1 h 02 m`.
-pub fn elapsed(time: Duration) -> String {
+/// A measured time without the part that is noise: whole milliseconds, unless it is shorter.
+pub fn measured(time: Duration) -> Duration {
+    if time < Duration::from_millis(1) { time } else { in_milliseconds(time) }
+}
+
+/// A duration for people, in all messages and columns: `12 ms`, `3.4 s`, `30 s`, `2 m 05 s`, `1 h`.
+pub fn readable(time: Duration) -> String {
     let millis = time.as_millis();
+    let two = |first: u128, unit: &str, second: u128, smaller: &str| match second {
+        0 => format!("{first} {unit}"),
+        _ => format!("{first} {unit} {second:02} {smaller}"),
+    };
     if millis < 1000 {
         format!("{millis} ms")
     } else if millis < 60_000 {
-        format!("{:.1} s", time.as_secs_f64())
+        let tenths = (millis + 50) / 100;
+        match tenths % 10 {
+            0 => format!("{} s", tenths / 10),
+            tenth => format!("{}.{tenth} s", tenths / 10),
+        }
     } else if millis < 3_600_000 {
-        format!("{} m {:02} s", millis / 60_000, millis % 60_000 / 1000)
+        two(millis / 60_000, "m", millis % 60_000 / 1000, "s")
     } else {
-        format!("{} h {:02} m", millis / 3_600_000, millis % 3_600_000 / 60_000)
+        two(millis / 3_600_000, "h", millis % 3_600_000 / 60_000, "m")
     }
 }
 
@@ -149,18 +162,27 @@ mod tests {
     }
 
     #[test]
-    fn an_elapsed_time_has_at_most_two_units() {
+    fn a_duration_for_people_has_at_most_two_units_and_no_zeros() {
         for (millis, shown) in [
             (0, "0 ms"),
             (656, "656 ms"),
-            (3_400, "3.4 s"),
+            (1_000, "1 s"),
+            (3_449, "3.4 s"),
+            (29_960, "30 s"),
+            (120_000, "2 m"),
             (125_000, "2 m 05 s"),
             (3_599_999, "59 m 59 s"),
-            (3_600_000, "1 h 00 m"),
+            (3_600_000, "1 h"),
             (93_780_000, "26 h 03 m"),
         ] {
-            assert_eq!(elapsed(Duration::from_millis(millis)), shown);
+            assert_eq!(readable(Duration::from_millis(millis)), shown);
         }
+    }
+
+    #[test]
+    fn a_measured_time_has_no_microseconds_unless_it_is_shorter_than_one_millisecond() {
+        assert_eq!(format_duration(measured(Duration::from_micros(656_473))), "656ms");
+        assert_eq!(format_duration(measured(Duration::from_micros(473))), "473us");
     }
 
     proptest! {

@@ -25,7 +25,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::api::Context;
+use crate::api::logs::take_interrupt;
 use crate::host::StandardStream;
+use crate::model::Kind;
 use crate::model::diagnostic::Diagnostic;
 use crate::script::{Session, on_script_thread};
 use crate::ui::{Terminal, diagnostics};
@@ -134,7 +136,11 @@ impl Prompt<'_> {
                 .borrow_mut()
                 .eval(text, &mut |printer, value| show::show(self.terminal, printer, value))
         });
-        if let Err(diagnostic) = result {
+        // Ctrl-C is the usual end of a followed log.
+        let is_end = |error: &Diagnostic| error.kind == Kind::Interrupted && take_interrupt();
+        if let Err(diagnostic) = result
+            && !is_end(&diagnostic)
+        {
             diagnostics::print(self.terminal, &diagnostic);
         }
     }

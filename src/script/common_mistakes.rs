@@ -98,24 +98,51 @@ fn unclosed(
         None if !is_end && !text[open.open..at].contains('\n') => return None,
         None => (open.open, open.close.or((!is_end).then_some(at))),
     };
-    let (opening, closing) = match byte(start) {
-        b'(' => ("(", ")"),
-        b'[' => ("[", "]"),
-        _ if text[..start].ends_with('#') => ("#{", "}"),
-        _ => ("{", "}"),
+    let opening = match byte(start) {
+        b'(' => "(",
+        b'[' => "[",
+        _ if text[..start].ends_with('#') => "#{",
+        _ => "{",
+    };
+    let closing = closing_of(byte(start)).to_string();
+    // The others that are open there too, outwards to the one that the bracket at `before` closes.
+    let outer: Vec<char> = before
+        .filter(|_| by_indent.is_none())
+        .map(|before| {
+            let is_open = |it: &&Bracket| {
+                it.open < start && !(is_closed(it) && it.close.is_some_and(|at| at < before))
+            };
+            let kinds =
+                scan.brackets.iter().rev().filter(is_open).map(|it| closing_of(byte(it.open)));
+            let kinds: Vec<char> = kinds.collect();
+            let own = kinds.iter().position(|kind| *kind == char::from(byte(before)));
+            kinds[..own.unwrap_or(0)].to_vec()
+        })
+        .unwrap_or_default();
+    let missing: String = closing.chars().chain(outer.iter().copied()).collect();
+    let open = match outer.len() {
+        0 => String::new(),
+        more => format!(": {} brackets are open there", more + 1),
     };
     let failure = Failure::usage(format!("Nothing closes this \"{opening}\""));
     let hint = match before {
         Some(before) => {
             let (line, _) = position::position(text, before);
-            format!(
-                "write \"{closing}\" before the \"{}\" in line {line}",
-                char::from(byte(before))
-            )
+            let next = char::from(byte(before));
+            format!("write \"{missing}\" before the \"{next}\" in line {line}{open}")
         }
-        None => format!("write \"{closing}\" at its end"),
+        None => format!("write \"{missing}\" at its end"),
     };
     Some((failure.hint(hint), start - (opening.len() - 1)))
+}
+
+/// The bracket that closes this one.
+const fn closing_of(opening: u8) -> char {
+    match opening {
+        b'(' => ')',
+        b'[' => ']',
+        _ => '}',
+    }
 }
 
 /// For each line, its beginning and its first character that is not a space.
@@ -207,7 +234,7 @@ pub(super) mod tests {
             ),
             (
                 "f(\"a\", #{ b: #{\n    c: #{ d: 1 },\n);\n",
-                "1:14 Nothing closes this \"#{\" | write \"}\" before the \")\" in line 3",
+                "1:14 Nothing closes this \"#{\" | write \"}}\" before the \")\" in line 3: 2 brackets are open there",
             ),
             ("fn f() {\n    1\n", "1:8 Nothing closes this \"{\" | write \"}\" at its end"),
             (

@@ -18,7 +18,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::event::{Event, Level};
 use crate::model::failure::Detail;
 use crate::model::secret::Secrets;
-use crate::model::time::{format_duration, in_milliseconds};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 use crate::policy::CheckedPath;
 use crate::script::engine::OPERATIONS;
@@ -223,7 +223,7 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
         Stop::TooLong(limit) => {
             let message = format!(
                 "The test went on for more than {} of virtual time{waited}",
-                format_duration(limit)
+                readable(limit)
             );
             Failure::new(Kind::Timeout, message).hint(if waits.is_empty() {
                 "if it may wait that long, --max-time gives it more"
@@ -248,18 +248,21 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
 /// The last lines of a run's report.
 fn reported(name: &str, words: &[String], ran: &CompletedRun) -> Detail {
     let how = match &ran.end {
-        End::Done | End::Help(_) => "was done".to_owned(),
         End::Killed => "was killed".to_owned(),
-        End::Failed(diagnostic) => format!("ended with {}: {}", ran.code(), diagnostic.message),
+        End::Done | End::Help(_) | End::Failed(_) => format!("ended with {}", ran.code()),
     };
-    let lines: Vec<&str> = ran.events.iter().filter_map(line).flat_map(str::lines).collect();
+    let mut lines: Vec<&str> = ran.events.iter().filter_map(line).flat_map(str::lines).collect();
+    // The failure of a step is already among the lines.
+    if let End::Failed(diagnostic) = &ran.end
+        && let Some(message) = diagnostic.message.lines().next()
+        && !lines.contains(&message)
+    {
+        lines.push(message);
+    }
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
     let text = if tail.is_empty() { "(it printed nothing)".to_owned() } else { tail };
     let command = shell_words::join(std::iter::once(name).chain(words.iter().map(String::as_str)));
-    Detail {
-        title: format!("{command} {how}, after {}", format_duration(in_milliseconds(ran.took))),
-        text,
-    }
+    Detail { title: format!("{command} {how} after {}", readable(ran.took)), text }
 }
 
 fn line(event: &Event) -> Option<&str> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::terminal::{SUBJECT, Terminal, styled};
 use crate::model::diagnostic::{CLOSURE, Diagnostic, Frame, RULE, Severity, SourceSpan};
@@ -16,21 +17,33 @@ use crate::model::visible::{visible, visible_line};
 /// The number of calls that are shown at each end of a long trace.
 const SHOWN_CALLS: usize = 8;
 
+/// The width without a terminal.
+const WIDTH: usize = 140;
+
+/// A narrower terminal breaks the lines.
+const NARROWEST: usize = 40;
+
+/// What stands beside a caret in its line: the line's number, and the marks of a cut.
+const AROUND: usize = 16;
+
 /// Writes the diagnostic to standard error, with masked secrets.
 pub fn print(terminal: &Terminal, diagnostic: &Diagnostic) {
     let diagnostic = Masked::new(diagnostic.clone(), terminal.secrets());
-    terminal.masked_err(&text(&diagnostic));
+    let width = terminal.size().map(|size| size.columns);
+    terminal.masked_err(&text(&diagnostic, width));
 }
 
-/// The diagnostic as text for people, with styles, without a line end at its end.
-pub fn text(diagnostic: &Diagnostic) -> String {
+/// The diagnostic as text for people, with styles, without a line end at its end. A line of source
+/// that is wider than `width` columns is cut around the caret.
+pub fn text(diagnostic: &Diagnostic, width: Option<usize>) -> String {
+    let width = width.unwrap_or(WIDTH).max(NARROWEST);
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     if let Some(place) = &diagnostic.place {
-        elements.extend(excerpt(place));
+        elements.extend(excerpt(place, width));
     }
     elements.extend(
         calls(&diagnostic.trace)
@@ -41,7 +54,7 @@ pub fn text(diagnostic: &Diagnostic) -> String {
     if !elements.is_empty() {
         elements.extend(hint.take().map(|hint| Level::HELP.message(hint).into()));
     }
-    let renderer = Renderer::styled();
+    let renderer = Renderer::styled().term_width(width);
     let title = level.primary_title(visible(&diagnostic.message).into_owned());
     let title = match diagnostic.fields.get(RULE).and_then(Value::as_str) {
         Some(rule) => title.id(rule.to_owned()),
@@ -60,7 +73,7 @@ pub fn text(diagnostic: &Diagnostic) -> String {
 }
 
 /// The position, and the line with the caret if the source has it.
-fn excerpt(place: &SourceSpan) -> Option<Element<'_>> {
+fn excerpt(place: &SourceSpan, width: usize) -> Option<Element<'_>> {
     let name = visible_line(&place.source.name).into_owned();
     let Some(line) =
         place.source.text.split('\n').nth(place.line.saturating_sub(1)).filter(|_| place.line > 0)
@@ -73,7 +86,13 @@ fn excerpt(place: &SourceSpan) -> Option<Element<'_>> {
     let byte_of =
         |column: usize| line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
     let start = place.column.saturating_sub(1);
-    let span = byte_of(start)..byte_of(start + place.width.max(1));
+    // The renderer does not cut a caret that is wider than the terminal.
+    let start_byte = byte_of(start);
+    let mut end = byte_of(start + place.width.max(1));
+    while line[start_byte..end].width() > width.saturating_sub(AROUND) {
+        end = line.floor_char_boundary(end - 1);
+    }
+    let span = start_byte..end;
     let snippet =
         Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(span));
     Some(if name.is_empty() { snippet.into() } else { snippet.path(name).into() })
@@ -222,7 +241,7 @@ mod tests {
     }
 
     fn plain(diagnostic: &Diagnostic) -> String {
-        anstream::adapter::strip_str(&text(diagnostic)).to_string()
+        anstream::adapter::strip_str(&text(diagnostic, None)).to_string()
     }
 
     #[test]
@@ -278,7 +297,7 @@ error: Refused: [secret key]
     fn colours_are_the_same_text_with_styles() {
         let diagnostic =
             error("No service \"redsi\"", Some(place("x.service(\"redsi\");", 1, 3, 7)));
-        let text = text(&diagnostic);
+        let text = text(&diagnostic, None);
         assert!(text.starts_with("\u{1b}[1m\u{1b}[91merror\u{1b}[0m"), "{text:?}");
         assert!(plain(&diagnostic).starts_with("error: No service"));
     }
@@ -304,6 +323,27 @@ error: Unknown
 2 |     let größe = \"데이터\" + typo;
   |                            ^^^^";
         assert_eq!(plain(&error("Unknown", Some(place(source, 2, 22, 4)))), expected);
+    }
+
+    #[test]
+    fn a_line_that_is_wider_than_the_terminal_is_cut_around_the_caret() {
+        let wide = format!(
+            "\tstack(\"shop\", #{{ services: #{{ web: #{{ labels: \"{}\", prots: [1], {} }} }} }});\r\n",
+            "데이터".repeat(20),
+            "more: \"text\", ".repeat(10)
+        );
+        let column = wide[..wide.find("prots").unwrap()].chars().count() + 1;
+        for width in [60, 80] {
+            let diagnostic = error("Unknown key", Some(place(&wide, 1, column, 5)));
+            let text = anstream::adapter::strip_str(&text(&diagnostic, Some(width))).to_string();
+            let lines: Vec<&str> = text.lines().collect();
+            assert!(lines.iter().all(|line| line.width() <= width), "{text}");
+            let shown = lines[3].find("prots").map(|at| lines[3][..at].width());
+            assert!(shown.is_some() && shown == lines[4].find("^^^^^"), "{text}");
+        }
+        let whole = error("Too long", Some(place(&"x".repeat(300), 1, 1, 300)));
+        let text = anstream::adapter::strip_str(&text(&whole, Some(60))).to_string();
+        assert!(text.lines().all(|line| line.width() <= 60), "{text}");
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //!
 //! A short step has one line, at its end. A long one also has one at its beginning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, style
 use crate::model::cause::Cause;
 use crate::model::event::{Detail, Event, Level, StepStatus};
 use crate::model::masking::{Consumer, Masked};
-use crate::model::step::{Object, StepLabel};
+use crate::model::names::NEW_SUFFIX;
+use crate::model::step::{ActionKind, Object, StepLabel};
 use crate::model::time;
 use crate::model::visible::{visible, visible_line};
 
@@ -59,6 +60,8 @@ struct State {
     steps: BTreeMap<Key, RunningStep>,
     /// Service → since when its next step can't start, and what it waited for then.
     waiting: BTreeMap<String, (Duration, String)>,
+    /// Containers that became ready under the name of a replacement.
+    replacements: BTreeSet<String>,
 }
 
 /// A step's number and its object. Work outside of plans has no number.
@@ -105,7 +108,7 @@ impl Progress {
         elapsed: Option<Duration>,
         rest: &str,
     ) {
-        let elapsed = elapsed.map(time::elapsed).unwrap_or_default();
+        let elapsed = elapsed.map(time::readable).unwrap_or_default();
         let mut line = format!(
             "{}  {}  {elapsed:>TIME_COLUMN$}  {}",
             state.first_column(subject),
@@ -155,7 +158,13 @@ impl Progress {
     fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
         let cause = state.steps.remove(&key(label)).and_then(|running| running.cause);
         let (_, done, lines) = words(label.action);
-        if lines != Lines::Detail || self.verbosity == Verbosity::Verbose {
+        if label.action.waits() && label.object.name.ends_with(NEW_SUFFIX) {
+            state.replacements.insert(label.object.name.clone());
+        }
+        // A replacement ends when the new container is ready. The rest tidies up.
+        let is_tidying = label.action == ActionKind::Remove
+            && state.replacements.remove(&format!("{}{NEW_SUFFIX}", label.object.name));
+        if lines != Lines::Detail && !is_tidying || self.verbosity == Verbosity::Verbose {
             let (subject, object) = subject_and_object(label);
             self.line(
                 state,
@@ -265,7 +274,10 @@ impl Consumer for Progress {
                 );
             }
             // The end of a verb ends all waits.
-            Event::VerbDone { .. } => state.waiting.clear(),
+            Event::VerbDone { .. } => {
+                state.waiting.clear();
+                state.replacements.clear();
+            }
             // The lines of steps contain this information, and the caller prints the question.
             Event::Planned { .. }
             | Event::VerbStarted { .. }
@@ -476,6 +488,30 @@ db          stopped        40 ms  spc-db-1
     }
 
     #[test]
+    fn the_last_line_of_a_replaced_service_is_that_it_is_ready() {
+        let removed = |verbosity| {
+            let run = run(CapturedTerminal::plain(), verbosity);
+            for (step, action, object) in [
+                (0, "start", "container spc-db-1.new"),
+                (1, "wait until ready", "container spc-db-1.new"),
+                (2, "remove", "container spc-db-1"),
+                (3, "rename", "container spc-db-1.new to spc-db-1"),
+                (4, "remove", "container spc-db-2"),
+            ] {
+                run.tell(&done(step, Some("db"), action, object, 40));
+            }
+            run.captured.stderr()
+        };
+        let expected = "\
+db          started        40 ms  spc-db-1.new
+db          ready          40 ms  spc-db-1.new
+db          removed        40 ms  spc-db-2
+";
+        assert_eq!(removed(Verbosity::Normal), expected);
+        assert!(removed(Verbosity::Verbose).contains("removed        40 ms  spc-db-1\n"));
+    }
+
+    #[test]
     fn only_a_long_wait_is_reported() {
         let run = run(CapturedTerminal::plain(), Verbosity::Normal);
         run.tell(&started(1, Some("db"), "wait until ready", "container spc-db-1", None));
@@ -517,7 +553,7 @@ db          waiting               exit code 2, 10 probes
         run.tell(&Event::StepStarted { label: start("web"), cause: None });
         run.tell(&Event::StepInterrupted { label: start("web") });
         let expected = "\
-web         waited         3.0 s  for db and redis to be ready
+web         waited           3 s  for db and redis to be ready
 web         cut short             start spc-web-1
 ";
         assert_eq!(run.captured.stderr(), expected);

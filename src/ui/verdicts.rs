@@ -4,7 +4,7 @@ use super::diagnostics;
 use super::json_lines::JsonLines;
 use super::terminal::{ASIDE, FAILURE, SUCCESS, Terminal, styled};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::time::{elapsed, format_duration, in_milliseconds};
+use crate::model::time::readable;
 use crate::model::verdict::{Summary, TestReport, Verdict};
 
 /// Shows tests to people, on standard output.
@@ -32,7 +32,8 @@ impl Verdicts<'_> {
     }
 
     fn failed(&self, line: &str, diagnostic: &Diagnostic) {
-        self.terminal.out(&format!("{line}\n{}\n", diagnostics::text(diagnostic)));
+        self.terminal
+            .out(&format!("{line}\n{}\n", diagnostics::text(diagnostic, self.terminal.width())));
     }
 
     /// All of them, if none failed.
@@ -41,7 +42,7 @@ impl Verdicts<'_> {
             self.terminal.out(&format!(
                 "{} passed in {}",
                 tests(summary.passed),
-                elapsed(summary.took)
+                readable(summary.took)
             ));
         }
     }
@@ -50,11 +51,8 @@ impl Verdicts<'_> {
 fn line(word: &str, verdict: &Verdict) -> String {
     let seeds =
         if verdict.seeds > 1 { format!(", {} seeds", verdict.seeds) } else { String::new() };
-    let times = format!(
-        "{}, {} simulated{seeds}",
-        elapsed(verdict.took),
-        format_duration(in_milliseconds(verdict.simulated))
-    );
+    let times =
+        format!("{}, {} simulated{seeds}", readable(verdict.took), readable(verdict.simulated));
     format!("{word} {}  {}", verdict.full_name(), styled(ASIDE, &times))
 }
 

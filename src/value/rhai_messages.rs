@@ -268,6 +268,11 @@ pub fn no_operator(operator: &str, left: &str, right: &str) -> String {
     format!("\"{operator}\" does not work between {left} and {right}")
 }
 
+/// The type of an operand with its article; `()` as it is written.
+fn operand(word: &str) -> String {
+    if word == "nothing" { "()".to_owned() } else { with_article(word) }
+}
+
 fn describe_function(missing: &MissingName) -> Failure {
     let MissingName::Function { module, name, arguments } = missing else {
         return Failure::usage("There is no such function");
@@ -275,14 +280,14 @@ fn describe_function(missing: &MissingName) -> Failure {
     if !name.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         match arguments.as_slice() {
             [left, right] => {
-                let failure =
-                    Failure::usage(no_operator(name, &with_article(left), &with_article(right)));
+                let failure = Failure::usage(no_operator(name, &operand(left), &operand(right)));
                 return match (left.as_str(), right.as_str()) {
                     ("string", "integer" | "float") | ("integer" | "float", "string") => {
                         failure.hint(NUMBER_AND_TEXT)
                     }
-                    ("nothing", _) | (_, "nothing") => failure
-                        .hint("a key that a map doesn't have gives (): write ?? and a default"),
+                    ("nothing", _) | (_, "nothing") => failure.hint(
+                        "() is the value of a missing key, for example: give a default with `?? …`",
+                    ),
                     _ => failure,
                 };
             }

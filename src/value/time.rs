@@ -15,9 +15,9 @@ impl Time {
         DateTime::parse_from_rfc3339(text.trim()).ok().map(|time| Self(time.with_timezone(&Utc)))
     }
 
-    /// A form for file names that sorts by time: `20260101T000000Z`.
+    /// A form for names that sorts by time, with milliseconds: `20260101T000000000Z`.
     pub fn stamp(self) -> String {
-        self.0.format("%Y%m%dT%H%M%SZ").to_string()
+        self.0.format("%Y%m%dT%H%M%S%3fZ").to_string()
     }
 
     /// The duration from `earlier` to this time; `None` if `earlier` is later.
@@ -50,7 +50,7 @@ mod tests {
     fn a_time_is_utc_however_it_was_written() {
         let time = Time::parse("2026-03-01T01:30:00.25+02:00").unwrap();
         assert_eq!(time.to_string(), "2026-02-28T23:30:00.250Z");
-        assert_eq!(time.stamp(), "20260228T233000Z");
+        assert_eq!(time.stamp(), "20260228T233000250Z");
         assert_eq!(Time::parse("yesterday"), None);
     }
 

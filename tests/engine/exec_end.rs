@@ -40,7 +40,7 @@ fn a_command_that_times_out_is_terminated_with_its_child_processes() {
         ))
         .ends(1);
     ended.prints(&[
-        "The command in \"web\" did not end within 1s",
+        "The command in \"web\" did not end within 1 s",
         "it was ended; give it more time with `timeout`",
     ]);
     assert_eq!(commands(&project), Vec::<String>::new());

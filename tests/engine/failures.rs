@@ -86,7 +86,7 @@ fn a_failing_health_check_is_reported_with_its_output_and_the_log() {
         &format!("command: [\"sh\", \"-c\", \"echo in the log; exec sleep 1000\"], {check}"),
     );
     project.up().ends(1).prints(&[
-        "\"web\" is not ready after 4s",
+        "\"web\" is not ready after 4 s",
         "last probe, exit code 4",
         "not well",
         "last log lines",
@@ -97,7 +97,7 @@ fn a_failing_health_check_is_reported_with_its_output_and_the_log() {
     project
         .up()
         .ends(1)
-        .prints(&["\"web\" is not ready after 4s"])
+        .prints(&["\"web\" is not ready after 4 s"])
         .does_not_print(&["created", "started"]);
 }
 

@@ -62,7 +62,7 @@ fn exec_returns_the_exit_code_and_output() {
     let slow = project
         .script("app::describe().service(\"web\").exec(\"sleep 1000\", #{ timeout: \"1s\" });")
         .ends(1);
-    slow.prints(&["The command in \"web\" did not end within 1s"]);
+    slow.prints(&["The command in \"web\" did not end within 1 s"]);
 }
 
 #[test]

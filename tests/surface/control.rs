@@ -72,7 +72,7 @@ fn retry_tries_again_and_says_so_and_gives_the_last_error() {
     Spc::new()
         .runbook("let n = 0;\nprint(retry(#{ times: 3, delay: \"1ms\" }, || { n += 1; if n < 3 { fail(\"exec\", `no ${n}`) } n }));")
         .stdout("3\n")
-        .stderr("Attempt 1 of 3 failed: no 1; again in 1ms\nAttempt 2 of 3 failed: no 2; again in 2ms\n")
+        .stderr("Attempt 1 of 3 failed: no 1; again in 1 ms\nAttempt 2 of 3 failed: no 2; again in 2 ms\n")
         .run();
     Spc::new()
         .args(["--quiet"])
@@ -122,7 +122,7 @@ fn wait_until_ends_with_true_or_with_a_timeout() {
         .code(1)
         .stderr(
             r#"
-            error: It did not become true within 20ms
+            error: It did not become true within 20 ms
              --> scripts/a.rhai:1:1
               |
             1 | wait_until("20ms", || false);

@@ -132,7 +132,7 @@ fn a_circle_of_dependencies_is_named_in_full() {
             2 |     backend: #{ image: "x", depends_on: ["db"] },
               |                             ^^^^^^^^^^
               |
-              = help: take one depends_on out
+              = help: remove one of these dependencies from depends_on
             "#,
         )
         .run();

@@ -62,12 +62,12 @@ fn test_up() {
     let ended = without_times(spc.output());
     let up = ended.stdout.lines().nth(1).unwrap_or_default().to_owned();
     assert!(
-        up.starts_with("ok     scripts/up_test.rhai::test_up  [took], 1m")
+        up.starts_with("ok     scripts/up_test.rhai::test_up  [took], 1 m ")
             && up.ends_with("s simulated"),
         "{ended}"
     );
     let stdout = format!(
-        "ok     scripts/up_test.rhai::test_ten_minutes  [took], 10m simulated\n{up}\n2 tests passed in [took]\n"
+        "ok     scripts/up_test.rhai::test_ten_minutes  [took], 10 m simulated\n{up}\n2 tests passed in [took]\n"
     );
     assert_eq!(ended.to_string(), SpcOutput { code: 0, stdout, stderr: String::new() }.to_string());
 }
@@ -100,7 +100,7 @@ fn a_failed_test_shows_its_line_both_values_and_the_output_of_its_runs() {
 }
 fn same(code) { assert_eq(code, 0, "it comes up"); }
 "#;
-    let stdout = r#"FAILED scripts/up_test.rhai::test_up  [took], 0s simulated
+    let stdout = r#"FAILED scripts/up_test.rhai::test_up  [took], 0 ms simulated
 error: Not so: it comes up
  --> scripts/up_test.rhai:5:17
   |
@@ -111,8 +111,8 @@ error: Not so: it comes up
 the first (-) and the second (+):
     - 2
     + 0
-up --tgg v2 ended with 2: There is no option "--tgg", after 0s:
-    (it printed nothing)
+up --tgg v2 ended with 2 after 0 ms:
+    There is no option "--tgg"
 
 "#;
     said(project(tests), 1, stdout, "error: 1 of 1 test failed\n");
@@ -134,7 +134,7 @@ BROKEN scripts/c_test.rhai
 error: There are no tests in "scripts/c_test.rhai"
 help: a test is a function without parameters whose name begins with test_
 
-ok     scripts/up_test.rhai::test_a  [took], 0s simulated
+ok     scripts/up_test.rhai::test_a  [took], 0 ms simulated
 "#;
     said(spc, 2, stdout, "error: 2 files could not be tested\n");
 }
@@ -180,7 +180,7 @@ const TWO: &str = "fn test_one() {}\nfn test_two() { assert(false); }\nfn test_t
 #[test]
 fn a_filter_chooses_by_the_full_name() {
     let stdout =
-        "ok     scripts/up_test.rhai::test_one  [took], 0s simulated\n1 test passed in [took]\n";
+        "ok     scripts/up_test.rhai::test_one  [took], 0 ms simulated\n1 test passed in [took]\n";
     said(project(TWO).args(["-k", "up_test.rhai::test_o"]), 0, stdout, "");
     let stderr =
         "error: No test's name contains \"test_thre_\"\nhelp: did you mean \"test_three\"?\n";
@@ -292,9 +292,9 @@ fn test_in_a_run() { attempt(|| runbook("waits")); }
     for reported in [
         "error: The script took more than 20000 operations\n --> scripts/up_test.rhai:1:4\n",
         "  = help: if that is no endless loop, --max-operations gives it more\n",
-        "error: The test went on for more than 24h of virtual time\n --> scripts/up_test.rhai:5:31\n",
+        "error: The test went on for more than 24 h of virtual time\n --> scripts/up_test.rhai:5:31\n",
         "  = help: if it may wait that long, --max-time gives it more\n",
-        "error: The test went on for more than 24h of virtual time\n --> scripts/waits.rhai:2:8\n",
+        "error: The test went on for more than 24 h of virtual time\n --> scripts/waits.rhai:2:8\n",
     ] {
         assert!(ended.stdout.contains(reported), "{reported}\n{ended}");
     }
@@ -454,7 +454,7 @@ fn the_failure_of_a_test_that_never_ends_names_what_it_waited_for() {
     ] {
         let ended = project(&tests(service)).file("scripts/jobs.rhai", JOBS).output();
         let message = format!(
-            "error: The test went on for more than 24h of virtual time: it waited for {waited}\n"
+            "error: The test went on for more than 24 h of virtual time: it waited for {waited}\n"
         );
         assert!(ended.code == 1 && ended.to_string().contains(&message), "{ended}");
         assert!(ended.to_string().contains(place), "{ended}");

@@ -11,7 +11,7 @@ use super::super::startup_history::StartupHistory;
 use super::PlanExecutor;
 use crate::model::event::Level;
 use crate::model::plan::{Action, GroupId, Rollback, RollbackAction};
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// The time limit of one rollback step; a stop also gets its grace period.
@@ -66,7 +66,7 @@ impl PlanExecutor<'_> {
                 Ok(None) => format!("{name}: {done}"),
                 Ok(Some(waited)) => format!(
                     "{name}: the container before runs again, and is not ready after {}",
-                    format_duration(*waited)
+                    readable(*waited)
                 ),
                 Err(failure) => {
                     format!("{name}: the container before could not be brought back: {failure}")
@@ -162,11 +162,11 @@ impl PlanExecutor<'_> {
                 action.object()
             );
             if waits {
-                ctx.log(Level::Info, format!("{what}, at most {}", format_duration(limit)));
+                ctx.log(Level::Info, format!("{what}, at most {}", readable(limit)));
             }
             let say = |waited| {
                 if waited < limit {
-                    ctx.log(Level::Info, format!("{what}: not done after {}", elapsed(waited)));
+                    ctx.log(Level::Info, format!("{what}: not done after {}", readable(waited)));
                 }
             };
             let work = self.execution.perform(
@@ -185,7 +185,7 @@ impl PlanExecutor<'_> {
                         "Could not {} {} within {}",
                         action.kind(),
                         action.object(),
-                        format_duration(limit)
+                        readable(limit)
                     );
                     failed.insert(service, Failure::new(Kind::Timeout, message));
                 }

@@ -26,7 +26,7 @@ use crate::engine::{EngineError, EngineErrorKind, Filters, label_filter};
 use crate::model::event::Level;
 use crate::model::names::compose_label;
 use crate::model::observed_state::ContainerState;
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// The time in which a container that was stopped from outside may be started again, or replaced.
@@ -533,7 +533,7 @@ impl FollowState {
     fn time(&mut self) {
         let now = self.ctx.host.monotonic();
         if self.away.as_ref().is_some_and(|(since, _)| *since + ENGINE_AWAY <= now) {
-            let waited = format_duration(ENGINE_AWAY);
+            let waited = readable(ENGINE_AWAY);
             let failure = Failure::new(
                 Kind::Engine,
                 format!(

@@ -9,7 +9,7 @@ use crate::model::failure::unpause;
 use crate::model::observed_state::ContainerState;
 use crate::model::plan::WaitCondition;
 use crate::model::symptoms;
-use crate::model::time::{elapsed, format_duration};
+use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// Lines of log shown with a failure.
@@ -46,7 +46,7 @@ impl ReadinessWait<'_> {
     }
 
     pub(super) async fn too_late(&self, seen: &InspectedContainer) -> Failure {
-        let waited = format_duration(Duration::from_millis(
+        let waited = readable(Duration::from_millis(
             u64::try_from(self.allowed(seen).as_millis()).unwrap_or(u64::MAX),
         ));
         // The engine may know more now than at the last look.
@@ -88,7 +88,7 @@ impl ReadinessWait<'_> {
         let log = self.last_log(seen).await;
         if let Some(probe) = &self.last_probe {
             failure = failure.field("probe_code", probe.code).detail(
-                format!("last probe, exit code {}, after {}", probe.code, elapsed(probe.elapsed)),
+                format!("last probe, exit code {}, after {}", probe.code, readable(probe.elapsed)),
                 probe.output.clone(),
             );
         } else if let Some((output, code)) = &seen.last_check {

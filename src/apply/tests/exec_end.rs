@@ -47,7 +47,7 @@ fn a_command_that_times_out_is_terminated_in_its_container() {
         let failure = machine.run(exec(&machine.ctx(), command(Some(secs(5))))).unwrap_err();
         assert_eq!(
             (failure.kind, failure.message.as_str()),
-            (Kind::Timeout, "The command in \"web\" did not end within 5s")
+            (Kind::Timeout, "The command in \"web\" did not end within 5 s")
         );
         assert_eq!(
             failure.hint.unwrap(),
@@ -211,7 +211,7 @@ fn a_slow_command_is_reported_while_it_runs() {
             "x".repeat(52)
         )
     };
-    assert_eq!(said, [line("4.0 s"), line("8.0 s"), line("16.0 s"), line("32.0 s")]);
+    assert_eq!(said, [line("4 s"), line("8 s"), line("16 s"), line("32 s")]);
 }
 
 #[test]

@@ -176,10 +176,10 @@ fn an_interrupted_rollback_waits_only_shortly_for_readiness() {
         machine.logged(),
         [
             "db: going back to the container before",
-            "db: wait until ready container shop-db-1, at most 10s",
-            "db: wait until ready container shop-db-1: not done after 4.0 s",
-            "db: wait until ready container shop-db-1: not done after 8.0 s",
-            "db: the container before runs again, and is not ready after 10s",
+            "db: wait until ready container shop-db-1, at most 10 s",
+            "db: wait until ready container shop-db-1: not done after 4 s",
+            "db: wait until ready container shop-db-1: not done after 8 s",
+            "db: the container before runs again, and is not ready after 10 s",
         ]
     );
     assert_eq!(machine.state().container("shop-db-1").unwrap().state, "running");
@@ -190,7 +190,7 @@ fn an_interrupted_rollback_waits_only_shortly_for_readiness() {
 fn a_rollback_after_a_failure_waits_longer_but_ends() {
     let machine = no_way_back();
     let failure = machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap_err();
-    let line = "db: the container before runs again, and is not ready after 1m";
+    let line = "db: the container before runs again, and is not ready after 1 m";
     assert!(
         failure
             .details
@@ -216,10 +216,10 @@ fn each_step_of_a_rollback_has_its_own_time_limit() {
     assert!(took < secs(45), "{took:?}");
     let logged = machine.logged();
     assert!(
-        logged.contains(&"db: stop container shop-db-1.new: not done after 4.0 s".to_owned()),
+        logged.contains(&"db: stop container shop-db-1.new: not done after 4 s".to_owned()),
         "{logged:?}"
     );
-    let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40s";
+    let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40 s";
     assert!(logged.contains(&failed.to_owned()), "{logged:?}");
     machine.engine.set_process("shop-db-1", Process::new());
     machine.up(&shop()).unwrap();

@@ -229,7 +229,7 @@ fn an_engine_that_stays_away_ends_the_following() {
     ));
     assert_eq!(
         failure.message,
-        "The Docker Engine did not come back within 5m: its logs can't be followed on"
+        "The Docker Engine did not come back within 5 m: its logs can't be followed on"
     );
 }
 

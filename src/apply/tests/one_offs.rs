@@ -551,7 +551,7 @@ fn a_slow_one_off_is_reported_and_terminated_at_its_timeout() {
     let failure = machine.run(one_off::run(&machine.ctx(), &one_off)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Timeout, "The one-off container of \"tool\" did not end within 25s")
+        (Kind::Timeout, "The one-off container of \"tool\" did not end within 25 s")
     );
     let said: Vec<String> = machine
         .logged()
@@ -560,7 +560,7 @@ fn a_slow_one_off_is_reported_and_terminated_at_its_timeout() {
         .collect();
     assert_eq!(
         said.iter().map(|line| line.rsplit_once(": ").unwrap().1).collect::<Vec<_>>(),
-        ["not done after 4.0 s", "not done after 8.0 s", "not done after 16.0 s"]
+        ["not done after 4 s", "not done after 8 s", "not done after 16 s"]
     );
     assert!(!names(&machine).iter().any(|name| name.contains("-run-")), "{:?}", names(&machine));
 }

@@ -254,7 +254,7 @@ fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_c
     let failure = machine.up(&checked(2, 1, 2)).unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Unhealthy, "\"web\" is not ready after 9s")
+        (Kind::Unhealthy, "\"web\" is not ready after 9 s")
     );
     assert_eq!(
         (&failure.fields["service"], &failure.fields["container"]),
@@ -280,7 +280,7 @@ fn a_timeout_of_the_callers_is_an_error_of_that_kind() {
         .unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Timeout, "\"web\" is not ready after 4s")
+        (Kind::Timeout, "\"web\" is not ready after 4 s")
     );
 }
 

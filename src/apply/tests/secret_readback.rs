@@ -160,7 +160,7 @@ fn an_unreadable_secret_is_reported_with_a_suggested_fix() {
             refused(EngineErrorKind::Failed, "no such driver"),
             "\"/run/secrets/token\" in it could not be read (no such driver)",
         ),
-        (FaultEffect::Hang, "the engine did not answer within 10s when they were read"),
+        (FaultEffect::Hang, "the engine did not answer within 10 s when they were read"),
     ] {
         let description = web(json!(["token"]));
         let machine = moved(&description, &VALUES);

@@ -149,7 +149,7 @@ fn waits_for_ready_containers() -> Vec<WaitCase> {
                 up(machine, &one("web", "web:1", json!({"healthcheck": check("curl")})))
             },
             says: "probing, exit code 1, for 4",
-            ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
+            ends: (Kind::Unhealthy, "\"web\" is not ready after 1 m"),
             within: secs(65),
         },
         WaitCase {
@@ -170,7 +170,7 @@ fn waits_for_ready_containers() -> Vec<WaitCase> {
                 )
             },
             says: "waiting for the engine's health check, for 4",
-            ends: (Kind::Unhealthy, "\"web\" is not ready after 1m"),
+            ends: (Kind::Unhealthy, "\"web\" is not ready after 1 m"),
             within: secs(65),
         },
         WaitCase {
@@ -247,7 +247,7 @@ fn waits_for_jobs() -> Vec<WaitCase> {
             says: "exited with code 1, the engine starts it again",
             ends: (
                 Kind::Timeout,
-                "\"job\" has not completed after 20s: it exited 8 times, the last time with code 1",
+                "\"job\" has not completed after 20 s: it exited 8 times, the last time with code 1",
             ),
             within: secs(25),
         },
@@ -267,7 +267,7 @@ fn waits_for_jobs() -> Vec<WaitCase> {
                 machine.up_with(&behind_a_job(json!({})), &options).map(drop)
             },
             says: "running, for 4",
-            ends: (Kind::Timeout, "\"job\" has not completed after 1m30s"),
+            ends: (Kind::Timeout, "\"job\" has not completed after 1 m 30 s"),
             within: secs(95),
         },
         WaitCase {
@@ -432,7 +432,7 @@ fn waits_for_objects_that_come() -> Vec<WaitCase> {
             says: "no word from the registry for 4",
             ends: (
                 Kind::Timeout,
-                "The pull of \"elsewhere:1\" stalled: the engine reported nothing for 10m",
+                "The pull of \"elsewhere:1\" stalled: the engine reported nothing for 10 m",
             ),
             within: 11 * MINUTE,
         },
@@ -449,7 +449,7 @@ fn waits_for_objects_that_come() -> Vec<WaitCase> {
             says: "no output for 4",
             ends: (
                 Kind::Timeout,
-                "The build of \"built:1\" stalled: the engine reported nothing for 1h",
+                "The build of \"built:1\" stalled: the engine reported nothing for 1 h",
             ),
             within: 61 * MINUTE,
         },

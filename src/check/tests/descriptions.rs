@@ -127,7 +127,7 @@ fn a_description_all_of_which_is_written_out_is_read_as_a_whole() {
     assert_eq!(
         found(text),
         [
-            "2:23 wrong-value: The services depend on each other in a circle: a → b → a | take one depends_on out",
+            "2:23 wrong-value: The services depend on each other in a circle: a → b → a | remove one of these dependencies from depends_on",
             "5:31 wrong-value: The service \"c\" has neither \"image\" nor \"build\"",
             "6:7 wrong-value: \"My Shop\" is not a project name: lower-case letters, digits, \"-\" and \"_\", beginning with a letter or digit | \"myshop\" would be one",
         ]

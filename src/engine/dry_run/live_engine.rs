@@ -10,7 +10,7 @@ use futures::FutureExt;
 use crate::engine::calls::LONG;
 use crate::engine::{Engine, EngineError, EngineErrorKind, ExecRequest, Result};
 use crate::host::{Host, TaskExecutor};
-use crate::model::time::format_duration;
+use crate::model::time::readable;
 
 /// The time limit of a command, unless it has a `timeout`.
 const READ_ONLY_LIMIT: Duration = Duration::from_secs(30);
@@ -53,10 +53,8 @@ impl LiveEngine {
         question: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         self.within(LONG, &|| format!("still reading {what}"), question, || {
-            let words = format!(
-                "{what} was not read within {}: a plan waits no longer",
-                format_duration(LONG)
-            );
+            let words =
+                format!("{what} was not read within {}: a plan waits no longer", readable(LONG));
             EngineError::new(EngineErrorKind::Timeout, words)
         })
     }
@@ -69,7 +67,7 @@ impl LiveEngine {
         question: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         let limit = request.timeout.unwrap_or(READ_ONLY_LIMIT);
-        let (line, time) = (request.command.join(" "), format_duration(limit));
+        let (line, time) = (request.command.join(" "), readable(limit));
         let waits = || {
             format!(
                 "the read-only command \"{line}\" runs in the container {name}, for at most {time}"

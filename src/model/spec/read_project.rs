@@ -187,7 +187,7 @@ impl Project {
                 "The services depend on each other in a circle: {}",
                 cycle.join(" → ")
             ))
-            .hint("take one depends_on out")
+            .hint("remove one of these dependencies from depends_on")
             .at(path(&["services", &cycle[0], "depends_on"])));
         }
         Ok(())

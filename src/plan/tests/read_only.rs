@@ -64,9 +64,9 @@ the plan ends at ask.rhai:5: \"nope\" in \"cache\" ended with code 3
 #[test]
 fn a_slow_read_only_command_is_reported_and_limited_by_its_timeout() {
     for (options, time, words) in [
-        ("", "30s", 4),
-        (", timeout: \"5s\"", "5s", 2),
-        (", timeout: \"70s\", assume: 1", "1m10s", 6),
+        ("", "30 s", 4),
+        (", timeout: \"5s\"", "5 s", 2),
+        (", timeout: \"70s\", assume: 1", "1 m 10 s", 6),
     ] {
         let code = format!(
             "http::get(\"http://localhost/\").ok;\ncache.exec(\"stuck\", #{{ read_only: true{options} }});\n"

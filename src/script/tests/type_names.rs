@@ -18,7 +18,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("\"x\" * [1]", "\"*\" does not work between a string and a list"),
     ("\"8080\" > 1024", "\">\" does not work between a string and an integer"),
     ("1024 <= \"8080\"", "\"<=\" does not work between an integer and a string"),
-    ("() > 1.5", "\">\" does not work between nothing and a float"),
+    ("() > 1.5", "\">\" does not work between () and a float"),
     ("true >= 1", "\">=\" does not work between a bool and an integer"),
     ("[1] < 2", "\"<\" does not work between a list and an integer"),
     ("#{} < 'a'", "\"<\" does not work between a map and a character"),

@@ -180,12 +180,12 @@ fn log_line(indent: usize, text: &str) -> Line {
     Line::default().then(Style::new(), &" ".repeat(indent)).then(ASIDE, &format!("| {text}"))
 }
 
-/// A growing time always has the same unit; otherwise its beginning would flicker.
+/// A growing time always has the same unit and a decimal; otherwise it would flicker.
 fn shown_time(time: Duration, ticks: bool) -> String {
-    if ticks && time < Duration::from_secs(1) {
+    if ticks && time < Duration::from_mins(1) {
         format!("{:.1} s", time.as_secs_f64())
     } else {
-        time::elapsed(time)
+        time::readable(time)
     }
 }
 

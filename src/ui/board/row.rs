@@ -162,10 +162,12 @@ impl Row {
         if waited || shared || label.service.is_none() {
             self.objects.insert(name(label));
         } else if is_image(label.action) {
-            self.before.push(format!("{done} in {}", time::elapsed(elapsed)));
+            self.before.push(format!("{done} in {}", time::readable(elapsed)));
         }
         match self.running.last() {
             Some(other) => doing(other.action).clone_into(&mut self.word),
+            // Its container still has to start.
+            None if delivers(label.action) => {}
             None => {
                 let removed = label.action == ActionKind::Remove;
                 let took = if waited || shared || removed {
@@ -230,7 +232,7 @@ impl Row {
 
     /// The verb has ended, so whatever this row showed no longer runs.
     pub fn is_over(&mut self, ok: bool, now: Duration) {
-        self.running.clear();
+        let was_running = !std::mem::take(&mut self.running).is_empty();
         match self.phase {
             // The result of its wait was that there is nothing to do: the newly built image is the
             // same.
@@ -244,6 +246,8 @@ impl Row {
                     self.text = format!("waited {}", self.text);
                 }
             }
+            // After a delivery there was nothing to start.
+            Phase::Moving if ok && !was_running => self.ends(Phase::Done, "created", now),
             Phase::Moving => self.ends(Phase::CutShort, "cut short", now),
             Phase::Failed | Phase::CutShort | Phase::Done => {}
         }

@@ -322,7 +322,7 @@ fn stopping_and_removing_are_one_stretch() {
     let stage = BoardFixture::up(&["db"], &[])
         .does(container("db", "stop"), 3_000)
         .does(container("db", "remove"), 50);
-    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          removed        3.0 s"));
+    assert_eq!(stage.drawn(USUAL).lines().next(), Some("db          removed        3.1 s"));
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn work_outside_of_a_verb_has_rows_and_no_sum() {
     );
     let stage = stage.after(2_000).done(build, 2_000);
     assert!(!stage.board.is_active());
-    assert_eq!(stage.left(USUAL), "local/web:1  built          2.0 s  local/web:1\n");
+    assert_eq!(stage.left(USUAL), "local/web:1  built            2 s  local/web:1\n");
 }
 
 #[test]
@@ -425,8 +425,15 @@ fn configs_and_secrets_are_shown_while_they_are_delivered() {
         "{}",
         stage.drawn(USUAL)
     );
-    let stage =
-        stage.done(container("db", "deliver secrets to"), 1_500).does(container("db", "start"), 90);
+    let stage = stage.done(container("db", "deliver secrets to"), 1_500).after(500);
+    let expected = "\
+db          secrets        2.0 s
+spc         up             2.0 s  1 secrets
+";
+    assert_eq!(stage.drawn(USUAL), expected, "it goes on until the container starts");
+    let (_, row) = stage.board.rows().next().unwrap();
+    assert_eq!(row.phase, row::Phase::Moving);
+    let stage = stage.does(container("db", "start"), 90);
     assert!(stage.drawn(USUAL).starts_with("db          started"), "{}", stage.drawn(USUAL));
 }
 
