@@ -341,7 +341,7 @@ fn one_plan(size: usize, changed: bool, rounds: usize) {
             options: RunOptions::default(),
             command: Called { name: "spc plan".to_owned(), words: Vec::new(), help: false },
             width: None,
-            say: Arc::new(|_: &str| {}),
+            on_wait: Arc::new(|_: &str| {}),
         };
         let planned = plan(&planning, &Runbook::File(PathBuf::from(ROOT).join("up.rhai")))
             .unwrap_or_else(|error| panic!("{error:?}"));

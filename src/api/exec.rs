@@ -182,7 +182,7 @@ impl ExecOptions {
             Some(value) => input(context, &value)?,
         };
         if request.read_only && !matches!(input, Input::None) {
-            let hint = "leave `read_only` out: a plan then goes on with what `assume` says";
+            let hint = "leave `read_only` out: a plan then uses the answer in `assume`";
             return Err(options
                 .wrong("read_only", "A command that reads from `stdin` can't be `read_only`")
                 .hint(hint));

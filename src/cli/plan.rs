@@ -98,7 +98,7 @@ fn execute(
         options,
         command,
         width: session.terminal.width(),
-        say: session.waiting(),
+        on_wait: session.waiting(),
     };
     let planned = plan(&planning, &runbook);
     // Don't wait for its running tasks.
@@ -110,13 +110,13 @@ fn execute(
         }
         PlanOutcome::Preview(made) => {
             let ends = made.ends.as_ref();
-            let said = PlanResult {
+            let result = PlanResult {
                 changes: made.changes(),
                 incomplete: ends.is_some(),
                 refused: ends.is_some_and(|ends| ends.refused),
             };
             show(session, common, &made, detail);
-            Ok(said)
+            Ok(result)
         }
         PlanOutcome::Failed(made, diagnostic) => {
             show(session, common, &made, detail);

@@ -70,7 +70,7 @@ pub struct PlanRequest {
     /// The number of columns for tables.
     pub width: Option<usize>,
     /// Called with what the plan waits for.
-    pub say: OnWait,
+    pub on_wait: OnWait,
 }
 
 /// The result of a plan.
@@ -102,11 +102,9 @@ pub fn plan(planning: &PlanRequest, runbook: &Runbook) -> Result<PlanOutcome, Bo
         }
     }
     let gone = gone.unwrap_or_default();
-    let message = format!(
-        "What is on the engine changes while the plan is made: {gone} was removed meanwhile"
-    );
+    let message = format!("The engine changed during the plan: {gone} was removed");
     let failure = Failure::new(Kind::Engine, message)
-        .hint("plan again once the run that changes it has ended");
+        .hint("plan again when the run that changes it has ended");
     Err(plain(failure))
 }
 
@@ -125,7 +123,7 @@ fn attempt(
         options,
         command,
         width,
-        say,
+        on_wait,
     } = planning;
     let now = (live_host.now() - epoch()).to_std().unwrap_or_default();
     // Shows parallel work in the order in which the runbook contains it.
@@ -147,9 +145,10 @@ fn attempt(
         executor: live.clone(),
         host: live_host.clone(),
         runs_read_only: place.policy.read_only_execs(),
-        say: say.clone(),
+        say: on_wait.clone(),
     };
-    let connector = seeding(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
+    let connector =
+        snapshot_connector(connector.clone(), live, sim.clone(), recorder.clone(), engine.clone());
     let run = RunContext {
         id: new_run(&*host),
         host,
@@ -185,7 +184,7 @@ fn attempt(
         }
         Err(diagnostic) if depends(&diagnostic, &recorder, sim.now() > now) => {
             let refused = diagnostic.kind == Kind::Policy;
-            let help = leads_on(diagnostic.kind)
+            let help = helps_to_continue(diagnostic.kind)
                 .then(|| recorder.advice())
                 .flatten()
                 .or_else(|| diagnostic.hint.clone());
@@ -231,7 +230,7 @@ fn depends(diagnostic: &Diagnostic, recorder: &Recorder, time_passed: bool) -> b
 
 /// Whether another answer would help. It doesn't for a refusal, which names the line that allows
 /// it, or for a missing object.
-fn leads_on(kind: Kind) -> bool {
+fn helps_to_continue(kind: Kind) -> bool {
     matches!(kind, Kind::Usage | Kind::Failed | Kind::Exec | Kind::Timeout | Kind::Unhealthy)
 }
 
@@ -249,12 +248,12 @@ struct LiveAccess {
 }
 
 /// Connects the plan's engine to the live one, and takes a snapshot of it.
-fn seeding(
+fn snapshot_connector(
     connector: Arc<Connector>,
     live: LiveAccess,
     sim: Arc<SimTaskExecutor>,
     recorder: Arc<Recorder>,
-    made: Arc<OnceLock<Arc<DryRunEngine>>>,
+    connected_engine: Arc<OnceLock<Arc<DryRunEngine>>>,
 ) -> Connector {
     Box::new(move || {
         let connected = connector();
@@ -263,14 +262,14 @@ fn seeding(
             let snapshot = Snapshot::take(&*engine).await?;
             Ok::<_, EngineError>((engine, snapshot))
         });
-        let (live, sim, recorder, made) =
-            (live.clone(), sim.clone(), recorder.clone(), made.clone());
+        let (live, sim, recorder, connected_engine) =
+            (live.clone(), sim.clone(), recorder.clone(), connected_engine.clone());
         async move {
             let (engine, snapshot) = planned?;
             let LiveAccess { executor, host, runs_read_only, say } = live;
             let live = LiveEngine { engine, executor, host, runs_read_only, say };
             let planned = Arc::new(DryRunEngine::new(sim, live, recorder, snapshot));
-            let planned = made.get_or_init(|| planned).clone();
+            let planned = connected_engine.get_or_init(|| planned).clone();
             Ok(planned as Arc<dyn Engine>)
         }
         .boxed()

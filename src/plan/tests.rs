@@ -117,7 +117,7 @@ fn try_plan_saying(world: &World, file: &str, say: OnWait) -> Result<PlanOutcome
         options: RunOptions::default(),
         command: Command { name: "spc plan".to_owned(), words: Vec::new(), help: false },
         width: None,
-        say,
+        on_wait: say,
     };
     plan(&planning, &Runbook::File(PathBuf::from(ROOT).join(file)))
 }

@@ -76,7 +76,7 @@ impl LiveEngine {
         self.within(limit, &waits, question, || {
             let words = format!("the read-only command did not end within {time}: a plan waits no longer");
             EngineError::new(EngineErrorKind::Timeout, words)
-                .with_hint("give it more time with `timeout`, or leave out `read_only`: a plan then goes on with what `assume` says")
+                .with_hint("give it more time with `timeout`, or leave out `read_only`: a plan then uses the answer in `assume`")
         })
     }
 

@@ -54,10 +54,10 @@ fn a_plan_on_a_permanently_changing_engine_fails_with_a_message() {
     assert_eq!(diagnostic.kind, Kind::Engine);
     assert_eq!(
         diagnostic.message,
-        "What is on the engine changes while the plan is made: the container shop-web-1 was removed meanwhile"
+        "The engine changed during the plan: the container shop-web-1 was removed"
     );
     assert_eq!(
         diagnostic.hint.as_deref(),
-        Some("plan again once the run that changes it has ended")
+        Some("plan again when the run that changes it has ended")
     );
 }
