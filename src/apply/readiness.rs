@@ -395,7 +395,7 @@ impl<'a> ReadinessWait<'a> {
                         }
                         let message = format!("The health check of \"{}\" can't run: exit code {}", self.waiting.service, result.code);
                         self.last_probe = Some(result);
-                        let hint = format!("its test is {}: is the program in the image?", shown(&seen.test));
+                        let hint = format!("its test is {}: install the program in the image, or use one that it has", shown(&seen.test));
                         return Err(self.failure(seen, message).await.hint(hint));
                     }
                     Ok(Some(result)) => {

@@ -50,7 +50,7 @@ impl RefusedStart<'_> {
                 Kind::Unhealthy,
                 format!("The command of \"{name}\" can't run: {}", cause_of(&error.message)),
             )
-            .hint("is the program in the image, and executable?")
+            .hint("check that the image has this program, and that it is executable")
             .field("code", code);
         }
         if is_paused(&error) {

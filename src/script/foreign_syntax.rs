@@ -69,12 +69,11 @@ fn comment(text: &str, at: usize) -> Option<(Failure, usize)> {
 fn prefixed_text(text: &str, at: usize) -> Option<(Failure, usize)> {
     let prefix = last_word(&text[..at]);
     (text[at..].starts_with('"') && ["f", "r", "b", "u"].contains(&prefix)).then(|| {
-        let failure =
-            Failure::usage(format!("Rhai has no letter such as \"{prefix}\" before a text"));
+        let failure = Failure::usage(format!("Rhai has no strings of the form {prefix}\"…\""));
         let hint = if prefix == "f" {
-            "remove it, and write the text in backticks: they fill in `… ${name} …`"
+            "remove the letter, and write backticks, which insert values: `… ${name} …`"
         } else {
-            "remove it"
+            "remove the letter"
         };
         (failure.hint(hint), at - prefix.len())
     })
@@ -138,7 +137,7 @@ mod tests {
             ("f(); # start", "1:6 A comment begins with \"//\", not with \"#\" | write \"//\""),
             (
                 "print(f\"{a}\");",
-                "1:7 Rhai has no letter such as \"f\" before a text | remove it, and write the text in backticks: they fill in `… ${name} …`",
+                "1:7 Rhai has no strings of the form f\"…\" | remove the letter, and write backticks, which insert values: `… ${name} …`",
             ),
             ("if a === b { f() }", "1:6 Rhai has no \"===\" | write \"==\""),
             ("let a = 1;\na++;", "2:2 Rhai has no \"++\" | write \"+= 1\""),

@@ -126,7 +126,7 @@ fn a_health_check_that_can_not_run_fails_immediately() {
     project.up().ends(1).prints(&[
         "The health check of \"web\" can't run: exit code 12",
         "curl http://localhost/",
-        "is the program in the image?",
+        "install the program in the image",
     ]);
 }
 
@@ -157,7 +157,7 @@ fn a_service_command_missing_in_the_image_is_reported() {
     let project = web("no-command", r#"command: ["no-such-program"]"#);
     project.up().ends(1).prints(&[
         "The command of \"spct-no-command-web-1\" can't run: exec: \"no-such-program\": executable file not found in $PATH",
-        "is the program in the image",
+        "check that the image has this program",
     ]);
 }
 

@@ -126,7 +126,7 @@ fn test_what_was_undone_before_the_kill_is_not_left() {
 "#;
 
 const UNDO_FAILED: &str = r#"
-fn test_an_undo_that_failed_is_told_from_a_run_that_was_cut_off() {
+fn test_a_failed_undo_is_reported_differently_from_an_interrupted_run() {
     runbook("up");
     assert_eq(runbook("broken").error.message, "the work fails");
     let said = runbook("up").logged.filter(|it| it.contains("guarded"));

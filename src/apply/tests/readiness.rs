@@ -190,7 +190,7 @@ fn a_check_that_can_not_run_is_reported_at_once() {
         );
         assert_eq!(
             failure.hint.as_deref(),
-            Some("its test is `check`: is the program in the image?")
+            Some("its test is `check`: install the program in the image, or use one that it has")
         );
         assert_eq!((failure.kind, &failure.fields["probe_code"]), (Kind::Unhealthy, &json!(code)));
         assert!(details(&failure).contains("curl"));
