@@ -48,7 +48,22 @@ mod functions {
         text.trim().into()
     }
 
-    /// Replaces each `find` in the text by `with`. Changes the text itself.
+    /// Removes white space around the text, and returns the text. Changes the text itself.
+    ///
+    /// ```rhai
+    /// let text = "  a b \n";
+    /// text.trim();
+    /// assert_eq(text, "a b");
+    /// assert_eq(" c ".trim(), "c");
+    /// ```
+    pub fn trim(text: &mut ImmutableString) -> ImmutableString {
+        if text.trim().len() < text.len() {
+            *text = text.trim().into();
+        }
+        text.clone()
+    }
+
+    /// Replaces each `find` in the text by `with`, and returns the text. Changes the text itself.
     ///
     /// Throws `usage` if the text would become too large.
     ///
@@ -63,19 +78,45 @@ mod functions {
         text: &mut ImmutableString,
         find: &str,
         with: &str,
-    ) -> Raw<()> {
-        replace(&call, text, find, with)
+    ) -> Raw<ImmutableString> {
+        replace(&call, text, find, with)?;
+        Ok(text.clone())
     }
 
-    /// Replaces each such character by a text.
+    /// Replaces each such character by a text, and returns the text. Changes the text itself.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace_letter(
         call: NativeCallContext,
         text: &mut ImmutableString,
         find: char,
         with: &str,
-    ) -> Raw<()> {
-        replace(&call, text, find.encode_utf8(&mut [0; 4]), with)
+    ) -> Raw<ImmutableString> {
+        replace(&call, text, find.encode_utf8(&mut [0; 4]), with)?;
+        Ok(text.clone())
+    }
+
+    /// Replaces each `find` by a character, and returns the text. Changes the text itself.
+    #[rhai_fn(name = "replace", return_raw)]
+    pub fn replace_by_letter(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        find: &str,
+        with: char,
+    ) -> Raw<ImmutableString> {
+        replace(&call, text, find, with.encode_utf8(&mut [0; 4]))?;
+        Ok(text.clone())
+    }
+
+    /// Replaces each such character by another, and returns the text. Changes the text itself.
+    #[rhai_fn(name = "replace", return_raw)]
+    pub fn replace_letters(
+        call: NativeCallContext,
+        text: &mut ImmutableString,
+        find: char,
+        with: char,
+    ) -> Raw<ImmutableString> {
+        replace(&call, text, find.encode_utf8(&mut [0; 4]), with.encode_utf8(&mut [0; 4]))?;
+        Ok(text.clone())
     }
 
     /// Parses the text as an integer; white space around it is allowed. Throws `usage` if it is not

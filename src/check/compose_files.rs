@@ -29,7 +29,7 @@ pub fn check(
     seen: &BTreeSet<String>,
     findings: &mut Findings,
 ) -> usize {
-    if !folders.iter().any(|folder| *folder == context.project.directory) {
+    if !folders.iter().any(|folder| context.project.directory.starts_with(folder)) {
         return 0;
     }
     if let Some(failure) = compose_files::wrong_names(context) {

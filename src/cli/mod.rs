@@ -129,7 +129,28 @@ fn named(mut error: clap::Error) -> clap::Error {
         let missing = missing.iter().map(|it| it.replace(" [ARGS]...", "")).collect();
         error.insert(ContextKind::InvalidArg, ContextValue::Strings(missing));
     }
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some(tip) = instead_of(given)
+    {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
     error
+}
+
+/// What to type in place of a command of Docker Compose.
+fn instead_of(command: &str) -> Option<String> {
+    let code = match command {
+        "up" | "down" | "start" | "stop" | "restart" | "build" | "pull" => {
+            format!("compose().{command}()")
+        }
+        "logs" => "for line in compose().logs() { print(line); }".to_owned(),
+        "exec" => "exec(\"SERVICE\", [\"COMMAND\", \"ARGUMENT\"])".to_owned(),
+        _ => return None,
+    };
+    Some(format!(
+        "with the compose file of this folder: spc run -e '{code}'; with a runbook: spc run scripts/{command}.rhai"
+    ))
 }
 
 /// Prints why no command is run: help, the version, or what is wrong with the arguments. The exit

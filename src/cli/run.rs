@@ -118,6 +118,11 @@ pub struct LocatedRunbook {
     pub imports: PathBuf,
 }
 
+/// Whether the file can only be a compose file.
+fn is_compose_file(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+}
+
 impl Origin {
     /// The command, for help and messages.
     pub fn command(&self, verb: &str) -> String {
@@ -141,6 +146,11 @@ impl Origin {
         let host = &*session.host;
         let current = project_context::current_folder(host, &common.wanted()).map_err(plain)?;
         let path = if let Self::File(name) = self { Some(current.join(name)) } else { None };
+        if let Some(path) = path.as_ref().filter(|path| is_compose_file(path)) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let failure = Failure::usage(format!("\"{name}\" is a compose file, not a runbook"));
+            return Err(plain(failure.hint(format!("spc run -e 'compose(\"{name}\").up()'"))));
+        }
         let real =
             path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));
         let folder = real.as_ref().and_then(|real| real.parent()).unwrap_or(&current);

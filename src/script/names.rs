@@ -128,12 +128,14 @@ impl Names {
                 let getters = self.functions.iter().filter(|function| {
                     function.parameters.first().is_some_and(|(_, word)| word == of)
                 });
-                meant(
-                    name,
-                    getters
-                        .filter_map(|function| function.name.strip_prefix(GETTER))
-                        .filter(|name| *name != "tag"),
-                )
+                method_meant(&self.functions, name, of).or_else(|| {
+                    meant(
+                        name,
+                        getters
+                            .filter_map(|function| function.name.strip_prefix(GETTER))
+                            .filter(|name| *name != "tag"),
+                    )
+                })
             }
         }
     }
@@ -204,6 +206,18 @@ fn field_meant(functions: &[Function], name: &str, arguments: &[String]) -> Opti
             && function.parameters.first().is_some_and(|(_, word)| word == of)
     };
     functions.iter().any(is_field).then(|| format!("it is a field: write .{name} without ()"))
+}
+
+/// A method that was read like a field.
+fn method_meant(functions: &[Function], name: &str, of: &str) -> Option<String> {
+    let is_method = |function: &&Function| {
+        function.is_method
+            && function.name == name
+            && function.parameters.first().is_some_and(|(_, word)| word == of)
+    };
+    let method = functions.iter().filter(is_method).min_by_key(|function| function.count)?;
+    let arguments = if method.count == 1 { "" } else { "…" };
+    Some(format!("it is a method: write .{name}({arguments})"))
 }
 
 /// Whether scripts can call this name: it is not an operator, a getter or a closure.

@@ -26,6 +26,9 @@ use crate::script::names::Names;
 use crate::script::project_context::{self, ProjectOptions, RunOptions};
 use crate::script::{Extensions, Runbook, Script, on_script_thread};
 
+/// The function of a test file that sets up the machine for a crash sweep.
+pub const SWEEP: &str = "sweep";
+
 /// The functions of a test's engine.
 static NAMES: OnceLock<Names> = OnceLock::new();
 
@@ -63,7 +66,7 @@ struct Bench {
 /// The tests of a file, in the order of its text, or why they can't run.
 pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagnostic>> {
     let Bench { test_context, context, .. } = bench(World::new(subject, 1), file)?;
-    let (mut tests, others) = on_script_thread(&context, || {
+    let (entries, others) = on_script_thread(&context, || {
         let script = open(&test_context, &context, file)?;
         Ok((script.entries(), script.with_parameters()))
     })?;
@@ -77,8 +80,10 @@ pub fn tests_of(subject: &Subject, file: &Path) -> Result<Vec<Entry>, Box<Diagno
             failure.hint("if it helps other tests, begin its name otherwise, or write private fn"),
         ));
     }
-    tests.retain(|entry| entry.name.starts_with(PREFIX));
-    if tests.is_empty() {
+    let (tests, other_entries): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|entry| entry.name.starts_with(PREFIX));
+    // A crash sweep of a runbook needs no test beside it.
+    if tests.is_empty() && !other_entries.iter().any(|entry| entry.name == SWEEP) {
         let shown = crate::host::resolve::shown(&*subject.host, file);
         let failure = Failure::usage(format!("There are no tests in \"{shown}\""));
         return Err(project_context::plain(
@@ -155,6 +160,12 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
         .map(|mut diagnostic| {
             if diagnostic.place.is_none() {
                 diagnostic.place = definition(subject, file, test);
+            }
+            let likely = unused(&test_context).or_else(|| test_context.slip());
+            if let Some(slip) = likely.filter(|slip| slip.message != diagnostic.message) {
+                let hint = slip.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
+                let text = format!("{}{hint}", slip.message);
+                diagnostic.details.push(Detail { title: "the cause may be".to_owned(), text });
             }
             diagnostic.details.extend(test_context.said());
             let text = printed.0.lock().join("\n");

@@ -10,6 +10,7 @@ use crate::host::real::RealHost;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::process::End;
 use crate::machine::world::{Subject, World};
+use crate::model::diagnostic::Diagnostic;
 use crate::policy::CheckedPath;
 
 /// The reference stack: the project of this repository.
@@ -148,12 +149,8 @@ fn failures(runbook: &'static str, tests: &'static str) -> Vec<(String, String, 
     failures_with(runbook, tests, &[])
 }
 
-/// The same with more files of the project.
-fn failures_with(
-    runbook: &'static str,
-    tests: &'static str,
-    files: &[(&str, &'static str)],
-) -> Vec<(String, String, String)> {
+/// A project with a runbook and a file of tests.
+fn subject(runbook: &'static str, tests: &'static str, files: &[(&str, &'static str)]) -> Subject {
     let sim = crate::host::sim::executor::SimTaskExecutor::new(1);
     let host = crate::host::sim::SimHost::new(sim)
         .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\ncommands = [\"git\"]\n")
@@ -162,7 +159,16 @@ fn failures_with(
     let host = files
         .iter()
         .fold(host, |host, (name, text)| host.with_file(format!("/project/{name}"), *text));
-    let subject = Subject::new(Arc::new(host), "/project".into(), "/project".into(), []);
+    Subject::new(Arc::new(host), "/project".into(), "/project".into(), [])
+}
+
+/// The same with more files of the project.
+fn failures_with(
+    runbook: &'static str,
+    tests: &'static str,
+    files: &[(&str, &'static str)],
+) -> Vec<(String, String, String)> {
+    let subject = subject(runbook, tests, files);
     let file = Path::new("/project/a_test.rhai");
     let all = super::case::tests_of(&subject, file).unwrap().into_iter();
     all.map(|test| {
@@ -243,6 +249,35 @@ fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
         ("test_6_nothing_ran", String::new(), String::new()),
     ];
     assert_eq!(failed, expected.map(|(name, message, hint)| (name.to_owned(), message, hint)));
+}
+
+#[test]
+fn a_failed_test_also_names_a_pattern_that_matches_nothing() {
+    let runbook = "stack(\"shop\", #{ services: #{ web: #{ image: \"shop:1\" } } }).up();\n";
+    let tests = "fn test_slow() { sim::process(\"wbe\", #{ ready_after: \"5m\" }); assert(runbook(\"up\").took > duration(\"5m\")); }\n";
+    let failure = failure_of(runbook, tests);
+    assert_eq!(failure.message, "The condition does not hold");
+    let cause = failure.details.iter().find(|detail| detail.title == "the cause may be").unwrap();
+    assert_eq!(
+        cause.text,
+        "No container that was started after it is what sim::process(\"wbe\") means\ndid you mean \"web\"?"
+    );
+}
+
+/// The failure of the only test.
+fn failure_of(runbook: &'static str, tests: &'static str) -> Diagnostic {
+    let subject = subject(runbook, tests, &[]);
+    let file = Path::new("/project/a_test.rhai");
+    let test = super::case::tests_of(&subject, file).unwrap().remove(0);
+    let limits = crate::machine::world::Limits::default();
+    (*super::case::run(&subject, file, &test, 1, limits).failure.unwrap()).clone()
+}
+
+#[test]
+fn a_test_file_may_hold_only_the_set_up_of_a_crash_sweep() {
+    let subject = subject("", "fn sweep() { sim::http(\"http://localhost/*\", 200); }\n", &[]);
+    let tests = super::case::tests_of(&subject, Path::new("/project/a_test.rhai")).unwrap();
+    assert!(tests.is_empty());
 }
 
 #[test]

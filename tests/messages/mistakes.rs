@@ -163,6 +163,11 @@ pub const MISTAKES: &[Mistake] = &[
         "let shop = stack(\"shop\", #{ services: #{ db: #{ image: \"postgres\" } } });\nshop.up();\nshop.stop();\nshop.service(\"db\").exec([\"psql\", \"-l\"]);\n",
     ),
     simulated(
+        "A method without its parentheses",
+        "",
+        "let shop = stack(\"shop\", #{ services: #{ db: #{ image: \"postgres\" } } });\nshop.up();\nprint(shop.service(\"db\").count);\n",
+    ),
+    simulated(
         "A command that the image doesn't have",
         "sim::process(\"db\", #{ exec: #{ \"psqll*\": #{ code: 127, stderr: \"exec: psqll: not found\" } } });",
         "let shop = stack(\"shop\", #{ services: #{ db: #{ image: \"postgres\" } } });\nshop.up();\nshop.service(\"db\").exec([\"psqll\", \"-l\"]);\n",

@@ -119,6 +119,19 @@ fn each_finding_in_json_is_a_line() {
 }
 
 #[test]
+fn the_compose_file_of_a_project_directory_is_checked() {
+    let project = || {
+        Spc::new()
+            .file("spc.toml", "spc = \"0.1\"\nproject_directory = \"stack\"\n")
+            .file("stack/compose.yaml", "services: { web: { imgae: x } }\n")
+    };
+    for arguments in [&["check"][..], &["check", "stack"]] {
+        let ended = project().args(arguments).output();
+        assert!(ended.code == 2 && ended.stderr.contains("Unknown key \"imgae\""), "{ended}");
+    }
+}
+
+#[test]
 fn clean_files_are_counted_and_quiet_says_nothing() {
     let clean = || {
         Spc::new()

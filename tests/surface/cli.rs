@@ -39,6 +39,24 @@ fn an_unknown_verb_is_refused_with_the_nearest() {
 }
 
 #[test]
+fn a_command_of_docker_compose_and_a_compose_file_lead_to_spc_run() {
+    let ended = Spc::new().args(["up"]).output();
+    let tip = "tip: with the compose file of this folder: spc run -e 'compose().up()'; with a runbook: spc run scripts/up.rhai";
+    assert!(ended.code == 2 && ended.stderr.contains(tip), "{ended}");
+    Spc::new()
+        .file("docker-compose.yml", "services: {}\n")
+        .args(["run", "docker-compose.yml"])
+        .code(2)
+        .stderr(
+            r#"
+            error: "docker-compose.yml" is a compose file, not a runbook
+              = help: spc run -e 'compose("docker-compose.yml").up()'
+            "#,
+        )
+        .run();
+}
+
+#[test]
 fn an_unknown_option_is_refused_with_the_nearest() {
     Spc::new()
         .args(["ps", "--projet", "x"])

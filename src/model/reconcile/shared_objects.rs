@@ -62,6 +62,10 @@ impl Planner<'_> {
             }),
             advice: "a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept",
         })?;
+        if let Some(there) = there.filter(|there| there.compose && !there.ours) {
+            let differences = settings::of_network(there, network);
+            self.note_adopted("network", &network.name, network.external, differences);
+        }
         let action = Action::CreateNetwork { key: key.to_owned(), name: network.name.clone() };
         let step = is_missing.then(|| self.add(Some(service), action, Some(Cause::NotThere), &[]));
         self.networks.insert(key.to_owned(), step);
@@ -92,6 +96,10 @@ impl Planner<'_> {
             }),
             advice: "a volume can't be changed without losing its data: put the settings back, or choose another `name`",
         })?;
+        if let Some(there) = there.filter(|there| there.compose && !there.ours) {
+            let differences = settings::of_volume(there, volume);
+            self.note_adopted("volume", &volume.name, volume.external, differences);
+        }
         let action = Action::CreateVolume { key: key.to_owned(), name: volume.name.clone() };
         let step = is_missing.then(|| self.add(Some(service), action, Some(Cause::NotThere), &[]));
         self.volumes.insert(key.to_owned(), step);
@@ -124,6 +132,21 @@ impl Planner<'_> {
                 Err(at(taken(kind, name, *owner, &self.wanted.project.name)))
             }
             None => Ok(true),
+        }
+    }
+
+    /// Says which settings an adopted object does not get: it stays as Docker Compose made it.
+    fn note_adopted(
+        &mut self,
+        kind: &str,
+        name: &str,
+        external: bool,
+        differences: Option<String>,
+    ) {
+        if let Some(differences) = differences.filter(|_| !external) {
+            self.plan.notes.push(format!(
+                "the {kind} \"{name}\" stays as Docker Compose made it, with other settings than described: {differences}"
+            ));
         }
     }
 

@@ -15,7 +15,7 @@ use crate::script::Script;
 
 /// The function that sets up the machine. It is called on each machine before the runbook runs, and
 /// has all functions of tests.
-pub const FUNCTION: &str = "sweep";
+pub const FUNCTION: &str = crate::testing::case::SWEEP;
 
 /// A machine, with the functions that answer on it.
 pub struct Machine {

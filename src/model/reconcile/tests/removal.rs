@@ -86,6 +86,22 @@ fn adopted_objects_need_no_second_adoption() {
 }
 
 #[test]
+fn an_adopted_network_with_other_settings_is_noted_at_each_up() {
+    let mut observed = applied(&project(stack()));
+    for network in &mut observed.networks {
+        (network.ours, network.compose, network.hash) = (false, true, None);
+    }
+    let mut isolated = stack();
+    isolated["networks"]["default"] = json!({"internal": true});
+    let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
+    let plan =
+        plan_with(&project(isolated), &observed, UpRequest { adopted, ..UpRequest::default() })
+            .unwrap();
+    let note = "the network \"spc_default\" stays as Docker Compose made it, with other settings than described: internal: false → true";
+    assert!(plan.notes.iter().any(|it| it == note), "{:?}", plan.notes);
+}
+
+#[test]
 fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     let observed = applied(&project(stack()));
     let kept =
