@@ -18,6 +18,7 @@ use crate::apply::verbs::{self, Lifecycle};
 use crate::engine::Intent;
 use crate::model::observed_state::{self, ContainerState};
 use crate::model::plan::WaitCondition;
+use crate::model::spec::MOST_CONTAINERS;
 use crate::model::spec::project::unknown;
 use crate::model::{Failure, Kind};
 use crate::value::Record;
@@ -183,9 +184,12 @@ impl Service {
     fn scale(&self, count: i64) -> Result<Record, Failure> {
         let wrong = || {
             Failure::usage(format!("A service can't have {count} containers"))
-                .hint("a number from 0 to 1000")
+                .hint(format!("a number from 0 to {MOST_CONTAINERS}"))
         };
-        let count = u32::try_from(count).ok().filter(|count| *count <= 1000).ok_or_else(wrong)?;
+        let count = u32::try_from(count)
+            .ok()
+            .filter(|count| *count <= MOST_CONTAINERS)
+            .ok_or_else(wrong)?;
         let project = self.stack.described()?.clone();
         let outcome = finish(&self.stack.context, async {
             let ctx = verb_context(&self.stack.context, &self.stack.name).await?;

@@ -435,14 +435,20 @@ impl Execution<'_> {
             .container_inspect(id)
             .await
             .map_err(|error| of_engine(error, "inspect a container"))?;
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-        let of = |name: &str| labels.get(name).map_or("", String::as_str);
-        let (hash, parts) = (of(label::HASH), of(label::PARTS));
+        let config = found.config.unwrap_or_default();
+        let hash = config.labels.and_then(|mut labels| labels.remove(label::HASH));
         let secrets = &self.ctx.secrets;
-        let is_made_of_it = hash::is_of_service(hash, service, project, secrets)
-            || hash::is_of_service_by_defaults(hash, service, project, secrets)
-            || hash::changed_in(parts, service, project, secrets) == ["image"];
-        if !is_made_of_it {
+        let is_made_of = |hash: &str, service: &Service| {
+            hash::is_of_service(hash, service, project, secrets)
+                || hash::is_of_service_by_defaults(hash, service, project, secrets)
+        };
+        // Its image may have had another name.
+        let by_old_name = config.image.map(|image| Service { image, ..service.clone() });
+        let is_made_of_it = |hash: String| {
+            is_made_of(&hash, service)
+                || by_old_name.as_ref().is_some_and(|service| is_made_of(&hash, service))
+        };
+        if !hash.is_some_and(is_made_of_it) {
             // A rollback starts an old container, which has the networks of its own description.
             return Ok(());
         }

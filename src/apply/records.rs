@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
 
 use super::record_file::{self, RECORD_MODE, RecordError};
@@ -17,6 +17,7 @@ use crate::host::{Host, HostError, HostErrorKind};
 use crate::model::Failure;
 use crate::model::format::{self, FormatError, USE_NEWER, VersionedContent};
 use crate::model::hash::hex;
+use crate::model::spec::MOST_CONTAINERS;
 use crate::policy::{CheckedPath, Policy};
 
 const STATE: &str = "state.json";
@@ -79,8 +80,20 @@ impl State {
 /// set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
+    #[serde(deserialize_with = "count")]
     pub described: u32,
+    #[serde(deserialize_with = "count")]
     pub wanted: u32,
+}
+
+/// A number of containers that a description could also have.
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let count = u32::deserialize(deserializer)?;
+    if count > MOST_CONTAINERS {
+        let message = format!("{count} containers of one service are more than {MOST_CONTAINERS}");
+        return Err(serde::de::Error::custom(message));
+    }
+    Ok(count)
 }
 
 /// The key of the fingerprints, with its id.

@@ -14,6 +14,7 @@ mod variants;
 use std::collections::BTreeMap;
 
 use super::token::{END_MARK, EXPOSED_MARK, HIDDEN_MARK};
+use super::url_credentials::without_credentials;
 use mask::{Mask, SHORTEST};
 use parking_lot::{RwLock, RwLockReadGuard};
 
@@ -50,6 +51,9 @@ impl Secrets {
         }
         for part in std::iter::once(value).chain(value.lines()) {
             known.mask.add(name, part.trim());
+        }
+        for form in forms_of_url(value.trim()) {
+            known.mask.add(name, &form);
         }
     }
 
@@ -154,6 +158,26 @@ impl Secrets {
     fn read(&self) -> RwLockReadGuard<'_, SecretTable> {
         self.known.read()
     }
+}
+
+/// The forms in which messages show a URL: without the password, and without the query. A value
+/// that is a URL is masked in them too.
+fn forms_of_url(value: &str) -> Vec<String> {
+    let Some((_, rest)) = value.split_once("://") else { return Vec::new() };
+    let cut = |end: usize| value[..value.len() - rest.len() + end].to_owned();
+    // A server alone is no secret.
+    let is_more_than_server = |end: &usize| {
+        rest[..*end].split_once('/').is_some_and(|(_, path)| !path.trim_matches('/').is_empty())
+    };
+    let ends = ['?', '#'].into_iter().filter_map(|sign| rest.find(sign));
+    let ends = ends.filter(is_more_than_server);
+    let mut forms: Vec<String> = ends.map(cut).collect();
+    forms.push(value.to_owned());
+    let without: Vec<String> =
+        forms.iter().map(|form| without_credentials(form).into_owned()).collect();
+    forms.extend(without);
+    forms.retain(|form| form != value);
+    forms
 }
 
 #[cfg(test)]

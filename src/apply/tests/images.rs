@@ -131,7 +131,11 @@ fn another_name_of_the_same_image_replaces_nothing() {
     machine.up(&described("web:stable")).unwrap();
     let state = machine.state();
     assert!(state.container("shop-web-1").unwrap().networks.contains_key("shop_extra"));
-    // Another change of the description replaces it as ever.
+    // Another change of the description replaces it as ever, also one that the parts don't show.
+    let with_labels = |image: &str, value: &str| json!({"services": {"web": {"image": image, "labels": {"k=1": value, "k_1": "x"}}}});
+    machine.up(&with_labels("web:1", "1")).unwrap();
+    machine.up(&with_labels("web:stable", "2")).unwrap();
+    assert_eq!(machine.state().container("shop-web-1").unwrap().labels["k=1"], "2");
     machine
         .up(&json!({"services": {"web": {"image": "web:stable", "environment": {"A": "1"}}}}))
         .unwrap();

@@ -125,6 +125,15 @@ impl RealProject {
 const FILES: [&str; 3] = ["shop/state.json", "shop/key.json", "options.json"];
 
 #[test]
+fn a_record_with_more_containers_than_a_description_can_have_is_rejected() {
+    let project = RealProject::new();
+    let text = r#"{"format": 1, "scales": {"w": {"described": 1, "wanted": 4294967295}}}"#;
+    project.put("shop/state.json", &Obstacle::Text(text));
+    let failure = project.read("shop/state.json").unwrap_err();
+    assert!(failure.message.contains("it is not what spc wrote there"), "{failure}");
+}
+
+#[test]
 fn only_a_record_that_is_not_there_counts_as_none() {
     for (obstacle, why) in [
         (Obstacle::Folder, "it is a folder"),

@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
                 project,
                 self.wanted.secrets,
             );
-            if !(keys == ["image"] && self.is_same_image(service, container)) {
+            if !self.differs_by_image_name(service, container) {
                 let image = names_of_images(service, container, &keys);
                 return Difference::Changed(Cause::DescriptionChanged(ChangedKeys { keys, image }));
             }
@@ -168,10 +168,13 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the description only gives another name to the image that the container is made of.
-    /// An image that is pulled or built first counts as another one.
-    fn is_same_image(&self, service: &Service, container: &Container) -> bool {
-        !self.images.contains_key(&canonical(&service.image))
-            && self.observed.image_id(&service.image) == Some(&container.image_id)
+    /// An image that is pulled or built first counts as another one. The hash decides, with the old
+    /// name in the description: the hashes of parts are short and for people.
+    fn differs_by_image_name(&self, service: &Service, container: &Container) -> bool {
+        let is_same_image = !self.images.contains_key(&canonical(&service.image))
+            && self.observed.image_id(&service.image) == Some(&container.image_id);
+        let with_old_name = || Service { image: container.image.clone(), ..service.clone() };
+        is_same_image && is_made_of(container, &with_old_name(), self.wanted, self.observed)
     }
 
     /// A network that a running container should be connected to and isn't. The engine's list does

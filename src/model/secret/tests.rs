@@ -470,3 +470,23 @@ proptest! {
         prop_assert_eq!(secrets.mask(&text), text);
     }
 }
+
+#[test]
+fn a_secret_url_is_masked_without_its_query_and_without_its_password() {
+    let hook = "http://127.0.0.1:9/api/webhooks/123/AbCdEf?wait=true&room=top";
+    let secrets = hiding(hook);
+    for shown in [hook, "http://127.0.0.1:9/api/webhooks/123/AbCdEf"] {
+        assert_eq!(secrets.mask(&format!("to \"{shown}\"")), "to \"[secret key]\"");
+    }
+    let database = "postgres://shop:p4ss@db.internal/shop?application=Zz9part&token=a";
+    let secrets = hiding(database);
+    for shown in [
+        database,
+        "postgres://shop:***@db.internal/shop?application=Zz9part&token=***",
+        "postgres://shop:***@db.internal/shop",
+        "postgres://shop:p4ss@db.internal/shop",
+    ] {
+        assert_eq!(secrets.mask(&format!("to {shown}")), "to [secret key]");
+    }
+    assert_eq!(hiding("https://host/?a=b").mask("https://host/"), "https://host/");
+}

@@ -49,6 +49,7 @@ pub use mount::{Mount, MountSource};
 pub use network::{IpamConfig, Network};
 pub use port::Port;
 pub use project::{Project, ReadOptions};
+pub use read_service::MOST_CONTAINERS;
 pub use secret::{FileMount, Secret, SecretSource};
 pub use service::{
     Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service,

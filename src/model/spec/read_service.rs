@@ -86,11 +86,13 @@ const UNSUPPORTED: &[&str] = &[
     "volumes_from",
 ];
 
+/// The most containers of one service.
+pub const MOST_CONTAINERS: u32 = 1000;
+
 fn count(field: &Field<'_>) -> Result<u32, Failure> {
-    u32::try_from(field.number()?)
-        .ok()
-        .filter(|&number| number <= 1000)
-        .ok_or_else(|| field.fail("At most 1000 containers of one service are possible"))
+    u32::try_from(field.number()?).ok().filter(|&number| number <= MOST_CONTAINERS).ok_or_else(
+        || field.fail(format!("At most {MOST_CONTAINERS} containers of one service are possible")),
+    )
 }
 
 /// A list is the argument vector. A string is split into words as by a shell, but no shell runs.
