@@ -107,8 +107,14 @@ fn a_late_health_check_is_awaited_after_the_engine_reported_unhealthy() {
     let check = r#"healthcheck: #{ test: "test -f /tmp/well", interval: "500ms", timeout: "30s", retries: 1 }"#;
     let project = web("late-well", &format!("command: [\"sleep\", \"1000\"], {check}"));
     let run = project.up().start();
-    let health =
-        || docker(&["inspect", "--format", "{{.State.Health.Status}}", &project.container("web")]);
+    let health = || {
+        docker(&[
+            "inspect",
+            "--format",
+            "{{if .State.Health}}{{.State.Health.Status}}{{end}}",
+            &project.container("web"),
+        ])
+    };
     super::until::until("the container is there", Duration::from_secs(60), || {
         is_there("container", &project.container("web")).then_some(())
     });

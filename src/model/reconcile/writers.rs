@@ -53,8 +53,6 @@ impl Writers<'_> {
     /// The first start that would create a second writer.
     pub fn second(&self) -> Option<SecondWriter> {
         let starts = self.starts();
-        let before: Vec<BTreeSet<StepId>> =
-            starts.iter().map(|start| self.plan.before(start.step)).collect();
         let second = |start: &Start<'_>,
                       (written, held): (&WriteTarget, &WriteTarget),
                       holder: ContainerRef| SecondWriter {
@@ -64,19 +62,20 @@ impl Writers<'_> {
             starting: start.container.name.clone(),
             holder,
         };
-        for (start, before) in
-            starts.iter().zip(&before).filter(|(start, _)| !start.writes.is_empty())
-        {
+        // Which steps come before a start is looked up only for a clash: it takes long in a large plan.
+        for start in starts.iter().filter(|start| !start.writes.is_empty()) {
             for other in self
                 .all
                 .iter()
                 .filter(|other| self.is_up(other) && start.container.id.as_ref() != Some(&other.id))
             {
+                let held = self.writes().of_running(other.writes.iter(), other.folders.iter());
+                let Some(both) = clash(&start.writes, &held) else { continue };
                 let is_it = |container: &ContainerRef| container.id.as_ref() == Some(&other.id);
+                let before = self.plan.before(start.step);
                 let is_stopped = before.iter().any(|&step| self.stops(step, is_it))
                     || self.is_awaited(start.step, None, is_it);
-                let held = self.writes().of_running(other.writes.iter(), other.folders.iter());
-                if let (false, Some(both)) = (is_stopped, clash(&start.writes, &held)) {
+                if !is_stopped {
                     return Some(second(
                         start,
                         both,
@@ -85,17 +84,17 @@ impl Writers<'_> {
                 }
             }
         }
-        for (later, before) in starts.iter().zip(&before) {
+        for later in &starts {
             for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
+                let Some(both) = clash(&later.writes, &earlier.writes) else { continue };
                 let is_other = !is_same(earlier.container, later.container)
                     && !self.exclude_each_other(earlier.step, later.step);
                 let is_it = |it: &ContainerRef| is_same(it, earlier.container);
+                let before = self.plan.before(later.step);
                 let is_stopped =
                     before.iter().any(|&step| step > earlier.step && self.stops(step, is_it))
                         || self.is_awaited(later.step, Some(earlier.step), is_it);
-                if let (true, false, Some(both)) =
-                    (is_other, is_stopped, clash(&later.writes, &earlier.writes))
-                {
+                if is_other && !is_stopped {
                     return Some(second(later, both, earlier.container.clone()));
                 }
             }
