@@ -104,6 +104,26 @@ impl Project {
     }
 }
 
+/// `make pictures` records them from runs.
+#[test]
+fn the_picture_of_the_readme_shows_the_two_commands_and_every_service() {
+    let (_, readme) = pages().into_iter().find(|(path, _)| path.ends_with("README.md")).unwrap();
+    let link = "](docs/pictures/up.svg)";
+    assert!(readme.contains(link), "the README has the picture");
+    let svg = std::fs::read_to_string(Path::new(ROOT).join("docs/pictures/up.svg")).unwrap();
+    // Spaces are characters of their own there.
+    let text = svg.replace("&#160;", " ");
+    let services = std::fs::read_to_string(Path::new(ROOT).join("scripts/stack.rhai")).unwrap();
+    for shown in ["spc plan scripts/up.rhai", "spc run scripts/up.rhai", "to create"] {
+        assert!(text.contains(shown), "the picture lacks \"{shown}\": run `make pictures`");
+    }
+    for service in ["db", "redis", "backend", "celery-worker", "celery-beat", "flower", "frontend"]
+    {
+        assert!(services.contains(service), "{service}");
+        assert!(text.contains(service), "the picture lacks {service}: run `make pictures`");
+    }
+}
+
 #[test]
 #[ignore = "slow: `make test` runs it"]
 fn the_code_blocks_of_each_page_work() {
