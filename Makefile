@@ -34,7 +34,7 @@ down: release ## Remove the stack of "make up"; its volumes stay
 # It removes the reference stack and brings it up again. Its volumes stay.
 pictures: up $(PICTURES)/installed ## Record the pictures of the documentation from runs of the reference stack
 	$(SPC) run scripts/down.rhai
-	PATH="$$PWD/target/release:$$PATH" $(PICTURES)/bin/python tools/pictures.py docs/pictures/up.svg 110 \
+	PATH="$$PWD/target/release:$$PATH" $(PICTURES)/bin/python tools/pictures.py docs/pictures/up.svg 88 \
 		"spc plan scripts/up.rhai" "spc run scripts/up.rhai"
 
 $(PICTURES)/installed: tools/pictures.txt
