@@ -7,6 +7,7 @@ what a person reads once the command has ended.
 """
 
 import fcntl
+import itertools
 import os
 import pty
 import shlex
@@ -79,14 +80,20 @@ def colour(name: str) -> str | None:
     return name.replace("brown", "yellow").replace("bright", "bright_")
 
 
+def style_of(cell: pyte.screens.Char) -> Style:
+    front = colour(cell.fg)
+    return Style(
+        color=Color.parse(front) if front else None, bold=cell.bold, italic=cell.italics, underline=cell.underscore
+    )
+
+
 def line_of(screen: pyte.Screen, row: int) -> Text:
     """One line of the screen with its styles, without the spaces at its end."""
     text = Text()
-    for column in range(len(screen.display[row].rstrip())):
-        cell = screen.buffer[row][column]
-        front = colour(cell.fg)
-        style = Style(color=Color.parse(front) if front else None, bold=cell.bold, italic=cell.italics, underline=cell.underscore)
-        text.append(cell.data, style)
+    cells = [screen.buffer[row][column] for column in range(len(screen.display[row].rstrip()))]
+    # Neighbours of one style are one text of the picture.
+    for style, same in itertools.groupby(cells, style_of):
+        text.append("".join(cell.data for cell in same), style)
     return text
 
 
@@ -96,7 +103,7 @@ def main() -> None:
         console = Console(record=True, width=int(columns), file=nothing, force_terminal=True, color_system="truecolor")
         for line in lines:
             screen = screen_after(shlex.split(line), int(columns))
-            last = max(row for row, text in enumerate(screen.display) if text.strip())
+            last = max((row for row, text in enumerate(screen.display) if text.strip()), default=-1)
             console.print(Text("$ ", Style(color="green")) + Text(line, Style(bold=True)))
             for row in range(last + 1):
                 console.print(line_of(screen, row), no_wrap=True, overflow="ignore", crop=False)

@@ -10,8 +10,8 @@
 //!
 //! Stacks and the engine's objects:
 //! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
-//! - [`compose`], [`compose_files`], [`profiles`]: compose files, and the variables that name profiles
-//!   and files
+//! - [`compose`], [`compose_files`], [`profiles`]: compose files, and the variables that name
+//!   profiles and files
 //! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: work in containers, and
 //!   information about them
 //!
@@ -119,7 +119,6 @@ pub mod volume;
 mod watch;
 pub mod yaml;
 
-#[cfg(test)]
 #[cfg(test)]
 pub(crate) mod harness;
 #[cfg(test)]

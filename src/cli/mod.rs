@@ -145,7 +145,7 @@ fn instead_of(command: &str) -> Option<String> {
             format!("compose().{command}()")
         }
         "logs" => "for line in compose().logs() { print(line); }".to_owned(),
-        "exec" => "exec(\"SERVICE\", [\"COMMAND\", \"ARGUMENT\"])".to_owned(),
+        "exec" => "print(exec(\"SERVICE\", [\"COMMAND\", \"ARGUMENT\"]).stdout)".to_owned(),
         _ => return None,
     };
     Some(format!(

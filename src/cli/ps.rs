@@ -21,7 +21,7 @@ pub fn examples() -> String {
     help_sections::examples(&[
         ("spc ps", "List the containers of this folder's project"),
         ("spc ps --project shop", "List the containers of another project"),
-        ("spc ps --json | jq -r .name", "Print only their names"),
+        ("spc ps --json | jq -r 'select(.name).name'", "Print only their names"),
     ])
 }
 
@@ -45,7 +45,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     }
     if observed.containers.is_empty() {
         let text = format!(
-            "there are no containers of the project \"{name}\"; --project NAME shows those of another"
+            "there are no containers of the project \"{name}\"; --project NAME shows those of another, as `stack(\"NAME\", …)` names it"
         );
         context.events.event(&Event::Log { level: Level::Info, text });
         return Ok(());

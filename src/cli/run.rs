@@ -147,9 +147,12 @@ impl Origin {
         let current = project_context::current_folder(host, &common.wanted()).map_err(plain)?;
         let path = if let Self::File(name) = self { Some(current.join(name)) } else { None };
         if let Some(path) = path.as_ref().filter(|path| is_compose_file(path)) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = path.strip_prefix(&current).unwrap_or(path).display();
             let failure = Failure::usage(format!("\"{name}\" is a compose file, not a runbook"));
-            return Err(plain(failure.hint(format!("spc run -e 'compose(\"{name}\").up()'"))));
+            let code = format!("compose(\"{name}\").up()");
+            return Err(plain(
+                failure.hint(format!("give its name to a line of code: -e '{code}'")),
+            ));
         }
         let real =
             path.as_ref().map(|path| host.canonicalize(path).unwrap_or_else(|_| path.clone()));

@@ -51,9 +51,7 @@ impl Secrets {
         }
         for part in std::iter::once(value).chain(value.lines()) {
             known.mask.add(name, part.trim());
-        }
-        for form in forms_of_url(value.trim()) {
-            known.mask.add(name, &form);
+            forms_of_url(part.trim()).iter().for_each(|form| known.mask.add(name, form));
         }
     }
 
@@ -160,23 +158,29 @@ impl Secrets {
     }
 }
 
-/// The forms in which messages show a URL: without the password, and without the query. A value
-/// that is a URL is masked in them too.
+/// The forms in which messages show a URL, or the rest of one: without the user, with `***` for the
+/// password, and without the query. They are masked like the value.
 fn forms_of_url(value: &str) -> Vec<String> {
-    let Some((_, rest)) = value.split_once("://") else { return Vec::new() };
-    let cut = |end: usize| value[..value.len() - rest.len() + end].to_owned();
-    // A server alone is no secret.
-    let is_more_than_server = |end: &usize| {
-        rest[..*end].split_once('/').is_some_and(|(_, path)| !path.trim_matches('/').is_empty())
+    let (scheme, rest) = match value.find("://") {
+        Some(at) => value.split_at(at + "://".len()),
+        None if value.contains('/') => ("", value),
+        None => return Vec::new(),
     };
-    let ends = ['?', '#'].into_iter().filter_map(|sign| rest.find(sign));
-    let ends = ends.filter(is_more_than_server);
-    let mut forms: Vec<String> = ends.map(cut).collect();
-    forms.push(value.to_owned());
-    let without: Vec<String> =
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let authority = if scheme.is_empty() { 0 } else { rest[..end].find('/').unwrap_or(end) };
+    let user = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    // A server alone is no secret.
+    let is_more_than_server = |form: &String| {
+        let path = form[scheme.len()..].split_once('/').map_or("", |(_, path)| path);
+        !path.trim_matches('/').is_empty()
+    };
+    let mut forms: Vec<String> = [&rest[..end], &rest[user..end], rest, &rest[user..]]
+        .map(|shown| format!("{scheme}{shown}"))
+        .into();
+    let hidden: Vec<String> =
         forms.iter().map(|form| without_credentials(form).into_owned()).collect();
-    forms.extend(without);
-    forms.retain(|form| form != value);
+    forms.extend(hidden);
+    forms.retain(|form| form != value && is_more_than_server(form));
     forms
 }
 

@@ -212,13 +212,9 @@ impl Host for DryRunHost {
 
     async fn http(&self, request: &HttpRequest) -> Result<HttpResponse> {
         let source = format!("{} {}", request.method, request.url);
+        let is_read_only = matches!(request.method.as_str(), "GET" | "HEAD");
         let request = Object::new(ObjectKind::Request, &source);
-        self.recorder.add_question(
-            ActionKind::Request,
-            &request,
-            source,
-            "status 200, an empty body",
-        );
+        self.recorder.add_request(&request, source, is_read_only, "status 200, an empty body");
         Ok(HttpResponse { status: 200, headers: Vec::new(), body: Bytes::new() })
     }
 

@@ -184,6 +184,18 @@ impl Recorder {
         self.answer_unknown(Some(step), source, assumed);
     }
 
+    /// The same for a request. One that is `read_only` changes nothing.
+    pub fn add_request(
+        &self,
+        request: &Object,
+        source: String,
+        is_read_only: bool,
+        assumed: &'static str,
+    ) {
+        let step = self.add_step(ActionKind::Request, request, !is_read_only);
+        self.answer_unknown(Some(step), source, assumed);
+    }
+
     /// The script reads the answer to `question`.
     fn assume_answer(&self, question: &ExternalQuestion, assumed: &str) {
         if question.source.is_empty() {

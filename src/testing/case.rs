@@ -162,7 +162,11 @@ pub fn run(subject: &Subject, file: &Path, test: &Entry, seed: u64, limits: Limi
                 diagnostic.place = definition(subject, file, test);
             }
             let likely = unused(&test_context).or_else(|| test_context.slip());
-            if let Some(slip) = likely.filter(|slip| slip.message != diagnostic.message) {
+            if let Some(slip) = likely.filter(|slip| {
+                // Only a misspelt pattern: others may be for what did not happen any more.
+                slip.message != diagnostic.message
+                    && slip.hint.as_ref().is_some_and(|hint| hint.starts_with("did you mean"))
+            }) {
                 let hint = slip.hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default();
                 let text = format!("{}{hint}", slip.message);
                 diagnostic.details.push(Detail { title: "the cause may be".to_owned(), text });

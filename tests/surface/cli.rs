@@ -50,7 +50,7 @@ fn a_command_of_docker_compose_and_a_compose_file_lead_to_spc_run() {
         .stderr(
             r#"
             error: "docker-compose.yml" is a compose file, not a runbook
-            help: spc run -e 'compose("docker-compose.yml").up()'
+            help: give its name to a line of code: -e 'compose("docker-compose.yml").up()'
             "#,
         )
         .run();

@@ -438,7 +438,7 @@ fn ps_asks_for_one_project_and_changes_nothing() {
     Spc::new()
         .engine(answer)
         .args(["-p", "shop", "ps"])
-        .stderr("there are no containers of the project \"shop\"; --project NAME shows those of another\n")
+        .stderr("there are no containers of the project \"shop\"; --project NAME shows those of another, as `stack(\"NAME\", …)` names it\n")
         .run();
     let asked = asked.lock().unwrap();
     assert!(asked.iter().all(|request| request.starts_with("GET ")), "{asked:?}");

@@ -44,11 +44,11 @@ fn a_planned_write_is_listed_and_later_lines_can_read_it() {
 
 #[test]
 fn a_plan_is_one_line_of_json_and_an_end() {
-    plan(&["--json", "--exit-code"], "if http::get(\"http://localhost/\").ok { print(1); }")
+    plan(&["--json", "--exit-code"], "if http::post(\"http://localhost/\", #{}).ok { print(1); }")
         .code(3)
         .stdout(
             r#"
-            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"step":1,"action":"request","object":{"kind":"request","name":"GET http://localhost/"},"cause":"asked for in line 1","after":[],"changes":true}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"GET http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
+            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"step":1,"action":"request","object":{"kind":"request","name":"POST http://localhost/"},"cause":"asked for in line 1","after":[],"changes":true}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"POST http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
             {"time":"[time]","event":"end","ok":true,"code":3}
             "#,
         )
@@ -57,16 +57,16 @@ fn a_plan_is_one_line_of_json_and_an_end() {
 
 #[test]
 fn a_plan_that_can_not_continue_shows_its_position_and_assumptions() {
-    plan(&[], "let status = http::get(\"http://localhost/\").json();\nfs::write(\"out\", status.name);\n")
+    plan(&[], "let status = http::post(\"http://localhost/\", #{}).json();\nfs::write(\"out\", status.name);\n")
         .code(6)
         .stdout(
             "
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
-                request GET http://localhost/
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
+                request POST http://localhost/
+            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: \"\" is not JSON: EOF while parsing a value at line 1 column 0
-            help: give the call at scripts/a.rhai:1 the option `assume`: plans use it as the answer of GET http://localhost/
+            help: give the call at scripts/a.rhai:1 the option `assume`: plans use it as the answer of POST http://localhost/
             1 to request
             ",
         )
@@ -96,7 +96,7 @@ fn errors_help_and_refusals_are_those_of_a_run() {
 #[test]
 fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
     let runbook = "
-        let status = http::get(\"http://localhost/\", #{ assume: #{ body: #{ name: \"out\" } } }).json();
+        let status = http::post(\"http://localhost/\", #{ assume: #{ body: #{ name: \"out\" } } }).json();
         fs::write(status.name, \"x\");
         if !confirm(\"More?\", #{ assume: false }) { print(\"no\"); }
         ";
@@ -104,8 +104,8 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
         .stdout(
             r#"
             scripts/a.rhai:2
-                request GET http://localhost/
-            scripts/a.rhai:2: the lines below depend on GET http://localhost/; the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
+                request POST http://localhost/
+            scripts/a.rhai:2: the lines below depend on POST http://localhost/; the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
             scripts/a.rhai:3
               ~ write file scripts/out
             scripts/a.rhai:4: the lines below depend on the question "More?"; the plan assumes: no, as `assume` says
@@ -117,7 +117,7 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
 
 #[test]
 fn an_invalid_assumed_answer_is_reported_with_its_position() {
-    let runbook = "http::get(\"http://localhost/\", #{ assume: #{ stats: 200, body: \"\" } });\n";
+    let runbook = "http::post(\"http://localhost/\", #{ assume: #{ stats: 200, body: \"\" } });\n";
     for verb in ["plan", "run", "check"] {
         let ended =
             Spc::new().file("scripts/a.rhai", runbook).args([verb, "scripts/a.rhai"]).output();
@@ -136,15 +136,15 @@ fn an_invalid_assumed_answer_is_reported_with_its_position() {
 #[test]
 fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
     let runbook =
-        "if http::get(\"http://localhost/\").ok { http::get(\"http://evil.example/\"); }\n";
+        "if http::post(\"http://localhost/\", #{}).ok { http::get(\"http://evil.example/\"); }\n";
     plan(&[], runbook)
         .code(5)
         .stdout(
             "
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
-                request GET http://localhost/
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
+                request POST http://localhost/
+            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
             the plan ends at scripts/a.rhai:1: A script may not send a request to \"http://evil.example/\": it is another machine
             help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml
             1 to request
@@ -162,22 +162,25 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
 
 #[test]
 fn an_incomplete_plan_has_a_separate_exit_code() {
-    assert_eq!(plan(&[], "http::get(\"http://localhost/\").int();").output().code, 6);
-    assert_eq!(plan(&["--exit-code"], "http::get(\"http://localhost/\").int();").output().code, 6);
+    assert_eq!(plan(&[], "http::post(\"http://localhost/\", #{}).int();").output().code, 6);
+    assert_eq!(
+        plan(&["--exit-code"], "http::post(\"http://localhost/\", #{}).int();").output().code,
+        6
+    );
     let ended = plan(&["--exit-code"], "loop { sleep(\"1h\"); }\n").output();
     assert!(ended.code == 6 && ended.stdout.contains("nothing to do up to here"), "{ended}");
 }
 
 #[test]
 fn a_plan_that_handles_an_error_says_so_first() {
-    let runbook = "try {\n    http::get(\"http://localhost/\").int();\n} catch (error) {\n    fs::write(\"bad\", \"x\");\n}\n";
+    let runbook = "try {\n    http::post(\"http://localhost/\", #{}).int();\n} catch (error) {\n    fs::write(\"bad\", \"x\");\n}\n";
     plan(&[], runbook)
         .stdout(
             "
             this plan handles an error: scripts/a.rhai:4: catch continues: \"\" is not an integer
             scripts/a.rhai:2
-                request GET http://localhost/
-            scripts/a.rhai:2: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
+                request POST http://localhost/
+            scripts/a.rhai:2: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
             scripts/a.rhai:4
               ~ write file scripts/bad
             1 to request, 1 to write
@@ -241,15 +244,15 @@ fn a_plan_is_held_to_permissions_as_its_process_is() {
 
 #[test]
 fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
-    let asks = "if http::get(\"http://localhost/\").ok { fs::write(\"out\", \"x\"); }\n";
+    let asks = "if http::post(\"http://localhost/\", #{}).ok { fs::write(\"out\", \"x\"); }\n";
     plan(&[], &format!("{asks}fs::write(\"a\", \"x\").nonsense();\n"))
         .code(2)
         .stdout(
             "
             This plan is incomplete: it ends at scripts/a.rhai:2, before the runbook does
             scripts/a.rhai:1
-                request GET http://localhost/
-            scripts/a.rhai:1: the lines below depend on GET http://localhost/; the plan assumes: status 200, an empty body
+                request POST http://localhost/
+            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
             scripts/a.rhai:1
               ~ write file scripts/out
             scripts/a.rhai:2
@@ -269,7 +272,7 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
         )
         .run();
     // With an answer from `assume`, the error is the runbook's error.
-    let given = plan(&[], "http::get(\"http://localhost/\", #{ assume: \"x\" }).int();").output();
+    let given = plan(&[], "http::post(\"http://localhost/\", #{ assume: \"x\" }).int();").output();
     assert!(given.code == 2 && given.stderr.contains("\"x\" is not an integer"), "{given}");
     let json = plan(&["--json"], &format!("{asks}nonsense();\n")).output();
     assert!(
@@ -278,4 +281,13 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
             && json.stdout.contains(r#""ok":false,"code":2"#),
         "{json}"
     );
+}
+
+#[test]
+fn a_request_that_only_reads_is_no_change() {
+    for code in ["http::get(\"http://localhost/\");", "http::head(\"http://localhost/\");"] {
+        plan(&["--exit-code"], code).code(0).stdout("nothing to do\n").run();
+    }
+    let ended = plan(&["--all-steps"], "http::get(\"http://localhost/\");").output();
+    assert!(ended.stdout.contains("request GET http://localhost/"), "{ended}");
 }

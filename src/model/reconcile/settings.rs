@@ -58,6 +58,19 @@ pub(super) fn of_network(there: &observed_state::Network, wanted: &Network) -> O
     differences.joined()
 }
 
+/// The same for a network that Docker Compose made. The engine chose its pools, unless both say
+/// some.
+pub(super) fn of_adopted_network(
+    there: &observed_state::Network,
+    wanted: &Network,
+) -> Option<String> {
+    if !wanted.ipam.is_empty() {
+        return of_network(there, wanted);
+    }
+    let settings = Network { ipam: Vec::new(), ..there.settings.clone() };
+    of_network(&observed_state::Network { settings, ..there.clone() }, wanted)
+}
+
 /// The same for a volume.
 pub(super) fn of_volume(there: &observed_state::Volume, wanted: &Volume) -> Option<String> {
     if there.hash.as_deref().is_some_and(|hash| hash::is_of_volume(hash, wanted)) {

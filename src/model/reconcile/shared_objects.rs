@@ -63,7 +63,7 @@ impl Planner<'_> {
             advice: "a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept",
         })?;
         if let Some(there) = there.filter(|there| there.compose && !there.ours) {
-            let differences = settings::of_network(there, network);
+            let differences = settings::of_adopted_network(there, network);
             self.note_adopted("network", &network.name, network.external, differences);
         }
         let action = Action::CreateNetwork { key: key.to_owned(), name: network.name.clone() };

@@ -62,7 +62,7 @@ impl Writers<'_> {
             starting: start.container.name.clone(),
             holder,
         };
-        // Which steps come before a start is looked up only for a clash: it takes long in a large plan.
+        // The steps before a start are looked up only for a clash: that takes long in a large plan.
         for start in starts.iter().filter(|start| !start.writes.is_empty()) {
             for other in self
                 .all
@@ -86,15 +86,18 @@ impl Writers<'_> {
         }
         for later in &starts {
             for earlier in starts.iter().take_while(|earlier| earlier.step != later.step) {
-                let Some(both) = clash(&later.writes, &earlier.writes) else { continue };
                 let is_other = !is_same(earlier.container, later.container)
                     && !self.exclude_each_other(earlier.step, later.step);
+                if !is_other {
+                    continue;
+                }
+                let Some(both) = clash(&later.writes, &earlier.writes) else { continue };
                 let is_it = |it: &ContainerRef| is_same(it, earlier.container);
                 let before = self.plan.before(later.step);
                 let is_stopped =
                     before.iter().any(|&step| step > earlier.step && self.stops(step, is_it))
                         || self.is_awaited(later.step, Some(earlier.step), is_it);
-                if is_other && !is_stopped {
+                if !is_stopped {
                     return Some(second(later, both, earlier.container.clone()));
                 }
             }

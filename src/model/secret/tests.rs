@@ -488,5 +488,12 @@ fn a_secret_url_is_masked_without_its_query_and_without_its_password() {
     ] {
         assert_eq!(secrets.mask(&format!("to {shown}")), "to [secret key]");
     }
+    let secrets = hiding("T0/B0/abcdef?wait=true\nhttps://me:word@host/hook/KEY");
+    for shown in ["https://hooks/T0/B0/abcdef", "https://hooks/T0/B0/abcdef?wait=true"] {
+        assert_eq!(secrets.mask(shown), "https://hooks/[secret key]");
+    }
+    for shown in ["https://host/hook/KEY", "https://***@host/hook/KEY"] {
+        assert_eq!(secrets.mask(shown), "[secret key]");
+    }
     assert_eq!(hiding("https://host/?a=b").mask("https://host/"), "https://host/");
 }

@@ -177,8 +177,6 @@ impl Mount {
     }
 }
 
-/// The size of a `tmpfs` in bytes. A number that is too large for the engine is rejected, because
-/// the engine would treat it as no limit.
 /// Whether a short mount begins with a path of Windows, `C:\\data` or `C:/data`. A volume may also
 /// be named with one letter.
 fn is_windows_path(drive: &str, path: &str, rest: &[&str]) -> bool {
@@ -189,6 +187,8 @@ fn is_windows_path(drive: &str, path: &str, rest: &[&str]) -> bool {
             || path.starts_with('/') && rest.first().is_some_and(|target| target.starts_with('/')))
 }
 
+/// The size of a `tmpfs` in bytes. A number that is too large for the engine is rejected, because
+/// the engine would treat it as no limit.
 fn tmpfs_size(field: &Field<'_>) -> Result<u64, Failure> {
     let text = field.scalar()?;
     let bytes = parse_bytes(&text).map_err(|message| field.fail(message))?;

@@ -109,7 +109,7 @@ fn primitives_have_a_line_for_each_command_and_object() {
 let web = shop.service(\"web\").containers()[0];
 run(\"tool:1\", [\"version\"]);
 web.exec([\"date\"]); web.exec([\"date\"]); web.stop(); web.start(); network(\"extra\").create();
-http::get(\"http://localhost/\");
+http::post(\"http://localhost/\", #{});
 ";
     let said = changes(&running(&up(web), &[("go.rhai", &code)]), "go.rhai");
     let one_off = said.split_once("container shop-run-run-").unwrap().1.split_once(' ').unwrap().0;
@@ -125,7 +125,7 @@ go.rhai:5
     stop, start container shop-web-1
   + create network shop_extra
 go.rhai:6
-    request GET http://localhost/
+    request POST http://localhost/
 1 to pull, 2 to create, 2 to start, 1 to stop, 1 to remove, 2 to run, 1 to request"
     );
 }

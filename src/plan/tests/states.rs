@@ -226,14 +226,14 @@ fn an_inspected_service_keeps_its_initial_state_in_the_plan() {
 #[test]
 fn wait_until_assumes_success_in_a_plan_and_lists_its_steps_once() {
     let code = stack(&db(""))
-        + "wait_until(\"1m\", || { http::get(\"http://localhost/\"); shop.service(\"db\").state == \"running\" });\nfs::write(\"done\", \"x\");\n";
+        + "wait_until(\"1m\", || { http::post(\"http://localhost/\", #{}); shop.service(\"db\").state == \"running\" });\nfs::write(\"done\", \"x\");\n";
     let world = ill(InitialState::Restarting, &db(""), &[("until.rhai", &code)]);
     let expected = "\
 until.rhai:3
-  1  request GET http://localhost/  asked for in line 3
+  1  request POST http://localhost/  asked for in line 3
 until.rhai:3: the lines below depend on the condition that this line waits for; the plan assumes: it becomes true
 until.rhai:4
-  2  write file done                asked for in line 4
+  2  write file done                 asked for in line 4
 1 to request, 1 to write";
     assert_eq!(text(&planned(&world, "until.rhai")), expected);
 }

@@ -112,6 +112,11 @@ impl Report {
     /// Lines about problems that are not findings.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if self.changes == 0 && self.host_changes == 0 && !self.interrupted {
+            notes.push(
+                "warning: the runbook changed nothing, so this shows little; `--after RUNBOOK` runs another one first".to_owned(),
+            );
+        }
         if self.too_late > 0 {
             notes.push(format!(
                 "{} ended before the point at which spc would kill it",

@@ -90,13 +90,16 @@ fn an_adopted_network_with_other_settings_is_noted_at_each_up() {
     let mut observed = applied(&project(stack()));
     for network in &mut observed.networks {
         (network.ours, network.compose, network.hash) = (false, true, None);
+        let pool = json!({"networks": {"n": {"ipam": {"config": [{"subnet": "172.18.0.0/16"}]}}}});
+        network.settings.ipam.clone_from(&project(pool).networks["n"].ipam);
     }
+    let adopted: BTreeSet<String> = ["spc_data", "spc_default"].map(str::to_owned).into();
+    let request = || UpRequest { adopted: adopted.clone(), ..UpRequest::default() };
+    let same = plan_with(&project(stack()), &observed, request()).unwrap();
+    assert_eq!(same.notes, Vec::<String>::new());
     let mut isolated = stack();
     isolated["networks"]["default"] = json!({"internal": true});
-    let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
-    let plan =
-        plan_with(&project(isolated), &observed, UpRequest { adopted, ..UpRequest::default() })
-            .unwrap();
+    let plan = plan_with(&project(isolated), &observed, request()).unwrap();
     let note = "the network \"spc_default\" stays as Docker Compose made it, with other settings than described: internal: false → true";
     assert!(plan.notes.iter().any(|it| it == note), "{:?}", plan.notes);
 }
