@@ -51,7 +51,9 @@ impl Secrets {
         }
         for part in std::iter::once(value).chain(value.lines()) {
             known.mask.add(name, part.trim());
-            forms_of_url(part.trim()).iter().for_each(|form| known.mask.add(name, form));
+            for form in forms_of_url(part.trim()) {
+                known.mask.add(name, &form);
+            }
         }
     }
 
