@@ -10,8 +10,8 @@ use rhai::{
 
 const OPERATORS: [&str; 4] = ["<", "<=", ">", ">="];
 
-/// Makes the comparisons of values of different types errors. Equality stays: nothing equals a value
-/// of another type.
+/// Makes the comparisons of values of different types errors. Equality stays: nothing equals a
+/// value of another type.
 pub fn register(engine: &mut Engine) {
     with_others::<INT>(engine);
     with_others::<FLOAT>(engine);

@@ -198,8 +198,8 @@ mod functions {
 
 #[export_module]
 mod module {
-    /// The text of a `.env` file with `written` as the value of `name`, in its last statement or in a
-    /// new line at the end. Every other byte stays as it is. `written` comes from `env::quoted`.
+    /// The text of a `.env` file with `written` as the value of `name`, in its last statement or in
+    /// a new line at the end. Every other byte stays as it is. `written` comes from `env::quoted`.
     /// `dotenv::set` in `std/dotenv` does both.
     ///
     /// Throws `usage` if the text can't be read as a `.env` file.

@@ -2,9 +2,9 @@
 //!
 //! Rhai itself checks a value only afterwards, when it may already be larger than the machine's
 //! memory. It also counts a whole list in every call with this list, so a loop over `list.push(x)`
-//! takes quadratic time. Therefore Rhai's limits are off. This module measures texts, blobs and maps
-//! by their length. It counts a list only when the list's capacity is used up, because then Rust
-//! copies it anyway.
+//! takes quadratic time. Therefore Rhai's limits are off. This module measures texts, blobs and
+//! maps by their length. It counts a list only when the list's capacity is used up, because then
+//! Rust copies it anyway.
 
 use std::cell::Cell;
 use std::sync::LazyLock;

@@ -25,8 +25,8 @@
 //! - [`fs`], [`http`], [`sh`], [`certificate`]: the machine where spc runs
 //! - [`confirm`], [`log`], [`table`]: questions and messages for a person
 //!
-//! Values: [`answer`], [`bytes`], [`comparisons`], [`duration`], [`time`], [`json`], [`yaml`], [`text`], [`merge`],
-//! [`record`], [`sorting`], [`printing`], [`growth`].
+//! Values: [`answer`], [`bytes`], [`comparisons`], [`duration`], [`time`], [`json`], [`yaml`],
+//! [`text`], [`merge`], [`record`], [`sorting`], [`printing`], [`growth`].
 
 #![allow(
     clippy::wildcard_imports,

@@ -314,7 +314,8 @@ async fn wait_a_little(ctx: &VerbContext) -> Result<(), Failure> {
 pub struct ExistingLock {
     /// The container's id.
     pub id: String,
-    /// The holder. `None` if nothing was written into it yet, an error if the content can't be read.
+    /// The holder. `None` if nothing was written into it yet, an error if the content can't be
+    /// read.
     pub content: Result<Option<Holder>, HeartbeatError>,
 }
 

@@ -1,5 +1,5 @@
-//! Reads a file of `.spc/`: its content, or nothing if it does not exist, or the reason why it can't
-//! be read.
+//! Reads a file of `.spc/`: its content, or nothing if it does not exist, or the reason why it
+//! can't be read.
 
 use std::fmt;
 use std::path::Path;
@@ -43,8 +43,8 @@ impl RecordError {
         Self::Unreadable { kind: error.kind, why: error.why_unread(path).to_owned() }
     }
 
-    /// The failure about `what`, which that file contains. `otherwise`: the next step if no newer spc
-    /// wrote the file.
+    /// The failure about `what`, which that file contains. `otherwise`: the next step if no newer
+    /// spc wrote the file.
     pub(super) fn failure(&self, what: &str, path: &Path, otherwise: &str) -> Failure {
         let message = format!("{what} can't be read from \"{}\": {self}", path.display());
         let (kind, hint) = match self {

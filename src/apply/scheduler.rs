@@ -1,5 +1,5 @@
-//! Decides the order of steps that keep the engine busy: the step with the most delayed dependents comes
-//! first.
+//! Decides the order of steps that keep the engine busy: the step with the most delayed dependents
+//! comes first.
 //!
 //! The engine creates and starts ten containers in parallel hardly faster than one by one. So a
 //! container with dependents must not wait behind nine containers without dependents.

@@ -56,8 +56,8 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     Ok(())
 }
 
-/// The table. If it is wider than the terminal, ports are left out first, then what the rest of a row
-/// says too. Names stay whole: they are what the next command needs.
+/// The table. If it is wider than the terminal, ports are left out first, then what the rest of a
+/// row says too. Names stay whole: they are what the next command needs.
 fn fitted(
     rows: &[Map<String, Value>],
     width: Option<usize>,

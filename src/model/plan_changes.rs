@@ -113,17 +113,27 @@ impl ChangeFinder {
         }
         // A step that belongs to another one is shown only if that one is not in the plan: the rest
         // of what an interrupted run began.
-        let complete: BTreeSet<String> =
-            steps().filter(|step| step.counts.is_some()).map(subject).collect();
+        let whole = |step: &PlanStep| (step.group, subject(step));
+        let complete: BTreeSet<(Option<usize>, String)> =
+            steps().filter(|step| step.counts.is_some()).map(whole).collect();
         let (mut changes, mut rest) = (Vec::new(), BTreeMap::new());
+        let mut begun_replacements = BTreeSet::new();
         for step in steps() {
-            let subject = subject(step);
+            let whole = whole(step);
             if step.counts.is_some() {
                 changes.push(self.change(step, &call.steps));
-            } else if !complete.contains(&subject) {
-                let known = *rest.entry(subject).or_insert(changes.len());
+            } else if !complete.contains(&whole) {
+                let known = *rest.entry(whole).or_insert(changes.len());
                 self.add(step, known, &mut changes);
+                // The new container gets the name of the old one last.
+                if step.label.action == ActionKind::Rename {
+                    begun_replacements.insert(known);
+                }
             }
+        }
+        for at in begun_replacements {
+            changes[at].sign = ChangeSign::Change;
+            "finish the replacement".clone_into(&mut changes[at].actions);
         }
         counted(
             changes.into_iter().map(|change| PlanChange {

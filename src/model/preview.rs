@@ -28,7 +28,8 @@ pub fn unknown_until(step: Option<usize>) -> String {
     step.map_or_else(|| format!("{UNKNOWN})"), |step| format!("{UNKNOWN} until step {step})"))
 }
 
-/// The same text without steps in [`unknown_until`], for readers who don't see the numbers of steps.
+/// The same text without steps in [`unknown_until`], for readers who don't see the numbers of
+/// steps.
 pub fn without_steps(text: &str) -> String {
     let mut parts = text.split(UNKNOWN);
     let mut result = parts.next().unwrap_or_default().to_owned();

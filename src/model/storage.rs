@@ -1,9 +1,10 @@
 //! The storage of volumes and folders. One storage can have several names.
 //!
-//! A volume of the default driver can represent a folder of the machine, a network share or a device.
-//! Another volume or a bind mount can represent the same one. A folder inside another one is a part of
-//! it. Targets of symlinks are known only if they were resolved: see [`Storages::links`]. The storage of
-//! other volume drivers is unknown, and so are folders that the machine mounts at two places.
+//! A volume of the default driver can represent a folder of the machine, a network share or a
+//! device. Another volume or a bind mount can represent the same one. A folder inside another one
+//! is a part of it. Targets of symlinks are known only if they were resolved: see
+//! [`Storages::links`]. The storage of other volume drivers is unknown, and so are folders that the
+//! machine mounts at two places.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -100,7 +100,11 @@ pub fn measured(time: Duration) -> Duration {
 
 /// A duration for people, in all messages and columns: `12 ms`, `3.4 s`, `30 s`, `2 m 05 s`, `1 h`.
 pub fn readable(time: Duration) -> String {
-    let millis = time.as_millis();
+    // Not `60 s`, which the next value would not be either.
+    let millis = match time.as_millis() {
+        59_950..60_000 => 60_000,
+        millis => millis,
+    };
     let two = |first: u128, unit: &str, second: u128, smaller: &str| match second {
         0 => format!("{first} {unit}"),
         _ => format!("{first} {unit} {second:02} {smaller}"),
@@ -171,6 +175,8 @@ mod tests {
             (29_960, "30 s"),
             (120_000, "2 m"),
             (125_000, "2 m 05 s"),
+            (59_949, "59.9 s"),
+            (59_950, "1 m"),
             (3_599_999, "59 m 59 s"),
             (3_600_000, "1 h"),
             (93_780_000, "26 h 03 m"),

@@ -1,5 +1,5 @@
-//! Ids that the simulation of a plan invents, and what the plan shows in their place: the step after
-//! which the real one is known.
+//! Ids that the simulation of a plan invents, and what the plan shows in their place: the step
+//! after which the real one is known.
 
 use std::collections::{BTreeMap, HashMap};
 

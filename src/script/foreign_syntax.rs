@@ -1,5 +1,5 @@
-//! Words and signs of other languages where Rhai has its own: `elif`, `and`, `# comment`, `f"…"`; and
-//! the semicolon that other languages don't need.
+//! Words and signs of other languages where Rhai has its own: `elif`, `and`, `# comment`, `f"…"`;
+//! and the semicolon that other languages don't need.
 
 use rhai::ParseErrorType;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 use serde_json::Value;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthChar as _;
 
 use super::terminal::{SUBJECT, Terminal, styled};
 use crate::model::diagnostic::{CLOSURE, Diagnostic, Frame, RULE, Severity, SourceSpan};
@@ -88,10 +88,13 @@ fn excerpt(place: &SourceSpan, width: usize) -> Option<Element<'_>> {
     let start = place.column.saturating_sub(1);
     // The renderer does not cut a caret that is wider than the terminal.
     let start_byte = byte_of(start);
-    let mut end = byte_of(start + place.width.max(1));
-    while line[start_byte..end].width() > width.saturating_sub(AROUND) {
-        end = line.floor_char_boundary(end - 1);
-    }
+    let end = byte_of(start + place.width.max(1));
+    let (widest, mut columns) = (width.saturating_sub(AROUND), 0);
+    let too_wide = line[start_byte..end].char_indices().find(|(_, character)| {
+        columns += character.width().unwrap_or(0);
+        columns > widest
+    });
+    let end = too_wide.map_or(end, |(at, _)| start_byte + at);
     let span = start_byte..end;
     let snippet =
         Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(span));
@@ -216,6 +219,7 @@ mod tests {
     use crate::ui::fixture::CapturedTerminal;
     use similar_asserts::assert_eq;
     use std::sync::Arc;
+    use unicode_width::UnicodeWidthStr as _;
 
     fn place(text: &str, line: usize, column: usize, width: usize) -> SourceSpan {
         SourceSpan {

@@ -2,8 +2,8 @@
 //!
 //! Every line of every command has the same envelope. Fields without a value are omitted. Texts are
 //! exact, except for masked secrets. Invisible and control characters are escaped as `\u…`, so they
-//! never reach a terminal. `docs/json.md` documents the output, and the tests compare the output with
-//! that page.
+//! never reach a terminal. `docs/json.md` documents the output, and the tests compare the output
+//! with that page.
 
 use std::sync::Arc;
 

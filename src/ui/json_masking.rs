@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::model::secret::Secrets;
 use crate::model::texts::Texts;
 
-/// A result of spc's own with its secrets hidden in texts and numbers. Its keys are spc's own words:
-/// a secret that is the same word must not take them from the programs that read them.
+/// A result of spc's own with its secrets hidden in texts and numbers. Its keys are spc's own
+/// words: a secret that is the same word must not take them from the programs that read them.
 pub fn masked_texts(value: &Value, secrets: &Secrets) -> Value {
     match value {
         Value::String(text) => secrets.mask(text).into(),

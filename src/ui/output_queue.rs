@@ -1,8 +1,8 @@
 //! The queue for standard output and standard error.
 //!
-//! Code that prints puts its text into the queue, and one thread per stream writes it. A reader that
-//! stops reading (a pager, a stopped terminal, a hanging program) blocks only this thread, and code
-//! that prints more than fits into the queue. It never delays the reaction to a signal: after
+//! Code that prints puts its text into the queue, and one thread per stream writes it. A reader
+//! that stops reading (a pager, a stopped terminal, a hanging program) blocks only this thread, and
+//! code that prints more than fits into the queue. It never delays the reaction to a signal: after
 //! [`OutputQueue::hurry`], text that can't be written soon is dropped.
 
 use std::collections::VecDeque;

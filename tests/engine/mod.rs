@@ -1,8 +1,8 @@
-//! End-to-end tests on a real engine. They run the real binary with real runbooks and check the result
-//! with the `docker` command.
+//! End-to-end tests on a real engine. They run the real binary with real runbooks and check the
+//! result with the `docker` command.
 //!
-//! Each test has its own project and first removes objects that an earlier run left behind. The engine
-//! is the one at `DOCKER_HOST` or at the default socket.
+//! Each test has its own project and first removes objects that an earlier run left behind. The
+//! engine is the one at `DOCKER_HOST` or at the default socket.
 
 mod adopt;
 mod bad_database;

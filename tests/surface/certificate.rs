@@ -1,4 +1,5 @@
-//! The certificate for nginx in the reference stack. Its runbooks create and check the certificate, and
+//! The certificate for nginx in the reference stack. Its runbooks create and check the certificate,
+//! and
 //! `openssl` verifies the result.
 
 use std::os::unix::fs::PermissionsExt;

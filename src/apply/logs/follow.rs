@@ -1,10 +1,10 @@
 //! Follows logs across restarts, replacements and a restart of the engine. Includes containers that
 //! start later.
 //!
-//! The engine ends the log of a container each time the container's process ends. spc opens it again
-//! at the next start and continues after the last returned line. Following ends when no more lines
-//! can come: [`RETURN`] after the last container was stopped from outside, or soon after the last
-//! container exited by itself.
+//! The engine ends the log of a container each time the container's process ends. spc opens it
+//! again at the next start and continues after the last returned line. Following ends when no more
+//! lines can come: [`RETURN`] after the last container was stopped from outside, or soon after the
+//! last container exited by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -124,6 +124,31 @@ note: shop-old-1 belongs to no described service; --remove-orphans removes it
 }
 
 #[test]
+fn the_rest_of_a_killed_replacement_is_no_removal() {
+    let rest = |first: usize, number: usize| {
+        let steps = replacement(first, number).into_iter().skip(4);
+        steps.map(|step| PlanStep { cause: Cause::Interrupted, counts: None, ..step })
+    };
+    // Beside another container of the service that is replaced as a whole.
+    let steps = rest(1, 1).chain(replacement(5, 2)).collect();
+    let verb = Some("up".to_owned());
+    let call = Call { at: None, verb, project: Some("shop".to_owned()), steps };
+    let preview = Preview {
+        items: vec![PreviewItem::Call(call)],
+        summary: [(SummaryKey::Replace, 1)].into(),
+        ..Preview::default()
+    };
+    assert_eq!(
+        shown(&preview, Detail::Changes, None),
+        "\
+the runbook  up shop
+  ~ backend  finish the replacement  left by an interrupted run
+  ~ backend  replace                 image dev → v2 (id 0123456789ab), environment RELEASE  stop-first
+1 to replace"
+    );
+}
+
+#[test]
 fn a_long_line_is_wrapped_at_the_width_of_the_terminal() {
     assert_eq!(
         shown(&preview(), Detail::Changes, Some(70)),

@@ -13,8 +13,8 @@ use crate::model::Failure;
 struct KilledTask;
 
 impl SimTaskExecutor {
-    /// Runs `work` as a separate process on a new thread. Returns `None` if it was killed before its
-    /// end.
+    /// Runs `work` as a separate process on a new thread. Returns `None` if it was killed before
+    /// its end.
     ///
     /// The tasks of a killed process unwind at their next wait, and their values are dropped.
     ///
