@@ -12,7 +12,7 @@ use crate::model::spec::Project;
 pub struct Stack {
     pub(super) context: Arc<Context>,
     pub(super) name: String,
-    /// The description; `None` for `stack()`, which covers what exists.
+    /// The description; `None` for `stack()`, whose verbs act on the containers that exist.
     pub(super) project: Option<Arc<Project>>,
     /// The compose file that describes it, if there is one.
     pub(super) file: Option<Arc<ComposeFile>>,

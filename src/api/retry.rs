@@ -206,7 +206,7 @@ fn polls(
     }
 }
 
-/// The error for late work, if that is why it ended; else its own error.
+/// The timeout failure if the work was cancelled at its time limit; otherwise its own error.
 fn late_or(
     late: bool,
     context: &Context,
@@ -274,9 +274,9 @@ mod functions {
     /// growing intervals up to a second.
     ///
     /// After `timeout` it throws `timeout` with the last error's message, and ends `f` if it is
-    /// still running. In a plan, where nothing on the live machine goes on, the condition is then
-    /// assumed to be true. Instead of the time it accepts a map with `timeout` and `assume`: with
-    /// `assume: false` a plan assumes that the condition does not become true.
+    /// still running. A plan can't observe changes of the live machine. So at this point it assumes
+    /// that the condition became true. In place of the time, a map sets `timeout` and `assume`. With
+    /// `assume: false`, a plan assumes that the condition does not become true.
     ///
     /// ```rhai
     /// let start = timestamp();

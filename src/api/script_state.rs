@@ -27,17 +27,17 @@ pub struct ScriptState {
     pub options: OptionChoices,
     /// Set by `args` when help is requested.
     help: OnceLock<Help>,
-    /// The variables that were read in this run, with the default that was used if one is not set.
+    /// The variables that were read in this run. If one is not set: the default that was used.
     read: Mutex<BTreeMap<String, Option<String>>>,
     /// The described projects, the last one of each name; the latest at the end.
     described: Mutex<Vec<Arc<Project>>>,
     /// Networks and volumes that descriptions of this run use and don't create.
     externals: Mutex<BTreeSet<String>>,
-    /// The texts of files for failures, by their names there.
+    /// The texts of source files by name, so that a failure can show its line.
     texts: Mutex<BTreeMap<String, Arc<Source>>>,
     /// Locks that `guarded` holds, by project.
     locks: Mutex<BTreeMap<String, Arc<Lock>>>,
-    /// Whether it changed something.
+    /// Whether the run changed something.
     pub changes: Changes,
     /// The time in the last stamp.
     stamp: Mutex<Option<Time>>,
@@ -123,7 +123,7 @@ impl ScriptState {
         self.texts.lock().insert(source.name.clone(), source);
     }
 
-    /// The text of a file that was read in this run; otherwise only its name.
+    /// The name and text of a file. The text is empty if the file was not read in this run.
     pub fn text(&self, name: &str) -> Arc<Source> {
         let known = self.texts.lock().get(name).cloned();
         known.unwrap_or_else(|| Arc::new(Source { name: name.to_owned(), text: String::new() }))

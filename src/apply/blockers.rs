@@ -25,7 +25,7 @@ struct Service {
 }
 
 impl Blockers {
-    /// None of the plan's steps has started.
+    /// The state before any step of the plan has started.
     pub(super) fn new(plan: &Plan) -> Self {
         let mut waits = Self::default();
         for (id, step) in plan.steps.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Makes the bodies of the engine's create calls from `model`.
+//! Builds the request bodies of the engine's create calls from the types of `model`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::model::spec::{
     Condition, Healthcheck, Mount, MountSource, Network, Project, Restart, Service, Volume,
 };
 
-/// The information for a container that its service does not contain.
+/// The input for a container's create call.
 pub struct ContainerRequest<'a> {
     pub project: &'a Project,
     pub service: &'a Service,
@@ -74,8 +74,8 @@ pub fn container(request: &ContainerRequest<'_>) -> models::ContainerCreateBody 
     }
 }
 
-/// The networks after the first one: name and endpoint. Older engines accept them only by
-/// `connect`.
+/// The networks after the first one: name and endpoint. Older engines accept them only in separate
+/// `connect` calls.
 pub fn further_networks(
     project: &Project,
     service: &Service,

@@ -87,7 +87,7 @@ pub async fn wait(
 }
 
 /// Handles a container that exited during the run after it was ready. If it has a health check and
-/// the engine restarts it, waits for it once more, but only once.
+/// the engine restarts it, waits for it again. Fails at the third exit.
 ///
 /// # Errors
 /// Fails with the kind `unhealthy`, unless it became ready again, or was a job that completed.

@@ -31,7 +31,7 @@ pub struct GitFiles {
     /// `info/exclude`.
     exclude: Option<Patterns>,
     folders: Mutex<HashMap<PathBuf, Arc<Folder>>>,
-    /// Shown because a person named them.
+    /// Paths that a person named. They are shown even if git ignores them.
     named: Vec<PathBuf>,
 }
 

@@ -55,7 +55,7 @@ pub struct Completion<'a> {
 /// What is known about the value before a dot.
 #[derive(Default)]
 struct Receiver {
-    /// The word of its type; empty if it is unknown.
+    /// The name of its type; empty if it is unknown.
     word: String,
     /// Fields that only this value has.
     fields: Vec<String>,
@@ -162,7 +162,7 @@ impl Completion<'_> {
             .unwrap_or_default()
     }
 
-    /// The word of a call's result type, from the text before its bracket.
+    /// The name of a call's result type. `callee` is the text before the call's bracket.
     fn given(&self, callee: &str) -> String {
         let name = last_word(callee);
         let before = &callee[..callee.len() - name.len()];

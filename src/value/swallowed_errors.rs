@@ -28,7 +28,7 @@ pub struct SwallowedError {
 }
 
 impl Body {
-    /// Whether an evaluation at this position comes after it.
+    /// Whether an evaluation at this position and depth of calls is outside of this block.
     fn is_left(&self, position: Position, level: usize) -> bool {
         level < self.level || level == self.level && !(self.begin..=self.end).contains(&position)
     }
@@ -55,7 +55,7 @@ pub fn before(position: Position, level: usize) -> Option<SwallowedError> {
         .swallowed()
 }
 
-/// The last swallowed error, to be called after the evaluation on this thread.
+/// The last swallowed error. Call this when the evaluation on this thread has ended.
 pub fn at_end() -> Option<SwallowedError> {
     ENTERED.take()?.swallowed()
 }

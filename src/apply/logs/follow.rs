@@ -38,8 +38,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 const READ_ON: Duration = Duration::from_secs(1);
 /// The maximum number of these attempts without a new line.
 const MOST_TRIES: u32 = 5;
-/// A number of attempts above the limit. A broken log with it is not opened again before the next
-/// start.
+/// In place of a number of attempts: the log is broken, and is not opened again before the next
+/// start of its container.
 const NO_TRY: u32 = u32::MAX - 1;
 /// How long to wait for an unreachable engine.
 const ENGINE_AWAY: Duration = Duration::from_mins(5);
@@ -59,7 +59,7 @@ struct FollowedContainer {
     awaited: RestartWait,
     /// The start time of the container when its log was last opened.
     started_at: String,
-    /// How often the log of this start was opened without a new line.
+    /// How often the log was opened since this start without returning a new line.
     tries: u32,
     /// Whether it was removed.
     is_gone: bool,

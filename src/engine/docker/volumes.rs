@@ -36,7 +36,7 @@ pub(super) async fn create(
 
 pub(super) async fn remove(engine: &DockerEngine, volume: &str, force: bool) -> Result<()> {
     let options = query::RemoveVolumeOptions { force };
-    // It takes as long as the deletion of its files.
+    // The call takes as long as the deletion of the volume's files.
     engine
         .client(Method::VolumeRemove)
         .remove_volume(&segment("volume", volume)?, Some(options))

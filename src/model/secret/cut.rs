@@ -9,7 +9,7 @@ use std::ops::Range;
 /// The marks for removed text: spc's own and the engine's.
 const MARKS: [&[u8]; 2] = ["…".as_bytes(), b"..."];
 
-/// The marks in a text, in order. More than three dots are something else.
+/// The marks in a text, in order. A run of more than three dots is not a mark.
 pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -28,11 +28,12 @@ pub(super) fn marks(text: &[u8]) -> Vec<Range<usize>> {
 /// Index of the ends of values, by their first bytes.
 #[derive(Debug, Default)]
 pub(super) struct ValueSuffixes {
-    /// Three bytes → the values, and the character at which the end begins, longest first.
+    /// First three bytes of an end → index of the value, and the character at which this end
+    /// begins. The longest end is first.
     by_begin: HashMap<[u8; 3], Vec<(usize, usize)>>,
 }
 
-/// The most ends with the same beginning. Only a value that repeats itself has more.
+/// The maximum number of ends with the same first bytes. Only a repetitive value has more.
 const MOST_ALIKE: usize = 32;
 
 impl ValueSuffixes {
