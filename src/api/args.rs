@@ -112,8 +112,8 @@ mod functions {
     /// script ends here and its options are shown.
     ///
     /// ```rhai
-    /// let o = args(#{ target: arg::one_of(["development", "production"], "development", "Image
-    /// stage") }); print(o.target);
+    /// let o = args(#{ target: arg::one_of(["development", "production"], "development", "Image stage") });
+    /// print(o.target);
     /// ```
     #[rhai_fn(name = "args", return_raw)]
     pub fn read_args(call_context: NativeCallContext, options: Map) -> Raw<Record> {
@@ -155,8 +155,7 @@ mod functions {
     /// that changed since then. `down` does not remove the kept value.
     ///
     /// ```rhai
-    /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET",
-    /// "development"), "Image stage").kept("BUILD_TARGET") });
+    /// let o = args(#{ target: arg::one_of(["development", "production"], env("BUILD_TARGET", "development"), "Image stage").kept("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
     pub fn kept(option: &mut DeclaredOption, variable: &str) -> DeclaredOption {
@@ -170,8 +169,7 @@ mod functions {
     /// fixed value.
     ///
     /// ```rhai
-    /// let o = args(#{ target: arg::one_of(["production"], "production", "Image
-    /// stage").keeps("BUILD_TARGET") });
+    /// let o = args(#{ target: arg::one_of(["production"], "production", "Image stage").keeps("BUILD_TARGET") });
     /// ```
     #[rhai_fn(pure)]
     pub fn keeps(option: &mut DeclaredOption, variable: &str) -> DeclaredOption {

@@ -143,8 +143,8 @@ mod module {
     /// its ASCII form. Throws `usage` if a name is neither a host name nor an address.
     ///
     /// ```rhai
-    /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost", "127.0.0.1"],
-    /// days: 90 }); assert_eq(fs::info("tls.key").mode, 0o600);
+    /// certificate::write_self_signed("tls.crt", "tls.key", #{ names: ["localhost", "127.0.0.1"], days: 90 });
+    /// assert_eq(fs::info("tls.key").mode, 0o600);
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn write_self_signed(

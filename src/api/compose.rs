@@ -208,9 +208,9 @@ mod functions {
     /// not set.
     ///
     /// ```rhai
-    /// fs::write("docker-compose.yml", "name: shop\nservices:\n  cache:\n    image:
-    /// redis:${REDIS:-7}-alpine\n"); let shop = compose("docker-compose.yml"); assert_eq(shop.name,
-    /// "shop");
+    /// fs::write("docker-compose.yml", "name: shop\nservices:\n  cache:\n    image: redis:${REDIS:-7}-alpine\n");
+    /// let shop = compose("docker-compose.yml");
+    /// assert_eq(shop.name, "shop");
     /// ```
     #[rhai_fn(name = "compose", return_raw)]
     pub fn compose_of(context: NativeCallContext, path: &str) -> Raw<Stack> {
@@ -221,9 +221,9 @@ mod functions {
     /// `project` (the name, instead of the file's own).
     ///
     /// ```rhai
-    /// fs::write("compose.yaml", "services:\n  cache:\n    image: redis:7-alpine\n    profiles:
-    /// [production]\n"); let shop = compose("compose.yaml", #{ profiles: ["production"], project:
-    /// "shop" }); assert_eq(shop.name, "shop");
+    /// fs::write("compose.yaml", "services:\n  cache:\n    image: redis:7-alpine\n    profiles: [production]\n");
+    /// let shop = compose("compose.yaml", #{ profiles: ["production"], project: "shop" });
+    /// assert_eq(shop.name, "shop");
     /// ```
     #[rhai_fn(name = "compose", return_raw)]
     pub fn compose_with(context: NativeCallContext, path: &str, options: Map) -> Raw<Stack> {

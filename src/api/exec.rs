@@ -301,8 +301,7 @@ pub mod functions {
     /// file may not exist yet.
     ///
     /// ```
-    /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0
-    /// }).int();
+    /// let waiting = service("redis").exec("redis-cli llen celery", #{ read_only: true, assume: 0 }).int();
     /// ```
     #[rhai_fn(name = "exec", return_raw)]
     pub fn exec_service_with(service: Service, command: Dynamic, options: Map) -> Raw<Record> {

@@ -250,9 +250,8 @@ mod module {
     /// whose `body` is JSON unless it is a text.
     ///
     /// ```rhai,no_run
-    /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" },
-    /// timeout: "5s" }); let health = http::get("http://localhost:8000/api/health/", #{ assume: #{
-    /// body: #{ status: "healthy" } } }).json();
+    /// http::get("http://localhost:5555/api/workers", #{ headers: #{ accept: "application/json" }, timeout: "5s" });
+    /// let health = http::get("http://localhost:8000/api/health/", #{ assume: #{ body: #{ status: "healthy" } } }).json();
     /// ```
     #[rhai_fn(name = "get", return_raw, volatile)]
     pub fn get_with(call: NativeCallContext, url: &str, options: Dynamic) -> Raw<Record> {

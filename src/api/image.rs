@@ -259,8 +259,7 @@ pub mod functions {
     /// changed, the image is built again.
     ///
     /// ```rhai,no_run
-    /// image("local/app:dev").build(#{ context: "app", secrets: ["npm_token", #{ source: "ca",
-    /// target: "ca.pem" }] });
+    /// image("local/app:dev").build(#{ context: "app", secrets: ["npm_token", #{ source: "ca", target: "ca.pem" }] });
     /// ```
     #[rhai_fn(name = "build", return_raw, pure)]
     pub fn build(image: &mut Image, options: Map) -> Raw<String> {

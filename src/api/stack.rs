@@ -487,8 +487,7 @@ pub mod functions {
     /// prints the times.
     ///
     /// ```
-    /// for line in stack().logs((), #{ since: "10m", "until": "5m", timestamps: true }) {
-    /// print(line); }
+    /// for line in stack().logs((), #{ since: "10m", "until": "5m", timestamps: true }) { print(line); }
     /// ```
     #[rhai_fn(name = "logs", return_raw, pure)]
     pub fn logs_with(stack: &mut Stack, services: Dynamic, options: Map) -> Raw<Dynamic> {

@@ -5,11 +5,9 @@
 //! [`execute`], which makes no decisions.
 //!
 //! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, its result
-//! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`], [`record_file`]:
-//!   the
+//! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`], [`record_file`]: the
 //!   content of `.spc/`
-//! - [`lock`], [`heartbeat`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time,
-//!   and
+//! - [`lock`], [`heartbeat`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and
 //!   leftovers of a killed or interrupted run
 //! - [`observe`], [`look`]: the engine's state; [`ports`], [`start_ports`], [`log_drivers`],
 //!   [`bind_sources`], [`image_checks`], [`recent_restarts`]: facts that its lists don't contain

@@ -5,8 +5,7 @@
 //!
 //! - [`project`], [`service`]: a whole stack, and one service; [`read_project`], [`read_service`]
 //!   read them with [`reader`]
-//! - [`build`], [`health`], [`mount`], [`port`], [`network`], [`volume`], [`secret`], [`config`]:
-//!   the
+//! - [`build`], [`health`], [`mount`], [`port`], [`network`], [`volume`], [`secret`], [`config`]: the
 //!   parts
 //! - [`builders`]: finds the service that builds an image which others name
 //! - [`contents`], [`tokens`]: files whose content is part of a description, and the places where

@@ -295,9 +295,8 @@ mod module {
     /// job that something waits for, ends after a second with code 0.
     ///
     /// ```rhai
-    /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code:
-    /// 1, stderr: "no" } } }); sim::process("backend", #{ exits_after: "5s", exit_code: 1, logs:
-    /// ["no database"] });
+    /// sim::process("db", #{ ready_after: "20s", exec: #{ "psql *": "1 row", "pg_dump *": #{ code: 1, stderr: "no" } } });
+    /// sim::process("backend", #{ exits_after: "5s", exit_code: 1, logs: ["no database"] });
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn process(call: NativeCallContext, pattern: &str, options: Dynamic) -> Raw<()> {
@@ -493,8 +492,7 @@ mod module {
     /// `error_rate` and a `p95_ms`. They appear in the log of nginx.
     ///
     /// ```rhai
-    /// sim::traffic(#{ rps: 200, v1: #{ error_rate: 0.001, p95_ms: 80 }, v2: #{ error_rate: 0.2 }
-    /// });
+    /// sim::traffic(#{ rps: 200, v1: #{ error_rate: 0.001, p95_ms: 80 }, v2: #{ error_rate: 0.2 } });
     /// ```
     #[rhai_fn(return_raw, volatile)]
     pub fn traffic(call: NativeCallContext, figures: Map) -> Raw<()> {
