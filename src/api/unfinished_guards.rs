@@ -1,7 +1,6 @@
 //! Unfinished `guarded` functions: interrupted by a kill, a crash of the machine or a second
 //! Ctrl-C, or with a failed undo. Their undo lists are closures that another process can't run. So
-//! the next
-//! `up` only prints a warning.
+//! the next `up` only prints a warning.
 
 use std::sync::Arc;
 

@@ -179,10 +179,11 @@ fn forms_of_url(value: &str) -> Vec<String> {
     let mut forms: Vec<String> = [&rest[..end], &rest[user..end], rest, &rest[user..]]
         .map(|shown| format!("{scheme}{shown}"))
         .into();
+    forms.retain(is_more_than_server);
     let hidden: Vec<String> =
         forms.iter().map(|form| without_credentials(form).into_owned()).collect();
     forms.extend(hidden);
-    forms.retain(|form| form != value && is_more_than_server(form));
+    forms.retain(|form| form != value);
     forms
 }
 

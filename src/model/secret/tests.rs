@@ -495,5 +495,9 @@ fn a_secret_url_is_masked_without_its_query_and_without_its_password() {
     for shown in ["https://host/hook/KEY", "https://***@host/hook/KEY"] {
         assert_eq!(secrets.mask(shown), "[secret key]");
     }
+    // A password may contain anything that looks like a URL.
+    for odd in ["me:longpassword@a://b/c", "://", "a://@/x?", "x?token=abcdefgh://é/ü#", "/?#@"] {
+        assert!(!hiding(odd).mask(&format!("to {odd}")).contains(odd), "{odd}");
+    }
     assert_eq!(hiding("https://host/?a=b").mask("https://host/"), "https://host/");
 }
