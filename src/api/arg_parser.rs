@@ -128,10 +128,8 @@ impl<'a> Reader<'a> {
             .iter()
             .find(|(_, declared)| matches!(declared.takes, OptionKind::Rest));
         let Some((key, _)) = rest else {
-            let failure = Failure::usage(format!(
-                "There is no use for the word {}",
-                quoted(&first.to_string())
-            ));
+            let failure =
+                Failure::usage(format!("Unexpected argument {}", quoted(&first.to_string())));
             return Err(failure.hint("this runbook takes options only; --help shows them"));
         };
         self.values.insert(key.as_str().into(), self.rest.into());

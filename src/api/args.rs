@@ -67,7 +67,7 @@ fn declarations_of(map: &Map) -> Result<Declarations, Failure> {
         .collect();
     if rest.len() > 1 {
         return Err(Failure::usage(format!(
-            "Only one option can take the rest of the words, not {}",
+            "Only one option can take the remaining arguments, not {}",
             rest.join(" and ")
         )));
     }
@@ -331,11 +331,11 @@ mod tests {
             (vec!["-t"], "There is no option \"-t\" | did you mean \"--tag\"?"),
             (
                 vec!["-v"],
-                "There is no option \"-v\" | spc's own \"-v\" stands before the runbook's name: spc run -v … RUNBOOK; after it write --verbose",
+                "There is no option \"-v\" | spc's own \"-v\" has to come before the runbook's name: spc run -v … RUNBOOK; after it write --verbose",
             ),
             (
                 vec!["-C", "x"],
-                "There is no option \"-C\" | spc's own \"-C\" stands before the runbook's name: spc run -C … RUNBOOK",
+                "There is no option \"-C\" | spc's own \"-C\" has to come before the runbook's name: spc run -C … RUNBOOK",
             ),
         ] {
             let failure = Harness::with_words(&words).fails(OPTIONS);
@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn words_without_an_option_for_them_are_refused() {
         let failure = Harness::with_words(&["db"]).fails("args(#{ build: arg::flag(\"Build\") })");
-        assert_eq!(failure.message, "There is no use for the word \"db\"");
+        assert_eq!(failure.message, "Unexpected argument \"db\"");
     }
 
     #[test]
@@ -372,7 +372,7 @@ mod tests {
         );
         assert_eq!(
             run.fails("arg::one_of([\"a\"], \"b\", \"\")").message,
-            "The default \"b\" is none of: a"
+            "The default \"b\" is not one of: a"
         );
         assert_eq!(
             run.fails("args(#{ tag: \"v1\" })").message,
@@ -380,7 +380,7 @@ mod tests {
         );
         assert_eq!(
             run.fails("args(#{ a: arg::rest(\"\"), b: arg::rest(\"\") })").message,
-            "Only one option can take the rest of the words, not a and b"
+            "Only one option can take the remaining arguments, not a and b"
         );
         assert_eq!(run.fails("args(#{}).tag").message, "The args has no field \"tag\"");
     }

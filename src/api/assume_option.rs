@@ -34,7 +34,7 @@ fn end_of(value: &Dynamic) -> Result<ExecResult, Failure> {
     let mut parts = parts(
         value,
         &["code", "stdout", "stderr"],
-        "what it prints is a part of its own: assume: #{ stdout: … }",
+        "write the output as `stdout`: assume: #{ stdout: … }",
     )?;
     let stdout = parts.take("stdout").map(|value| text(&value)).transpose()?.unwrap_or_default();
     let ended = ExecResult {
@@ -65,7 +65,7 @@ fn response_of(value: &Dynamic) -> Result<HttpResponse, Failure> {
     let mut parts = parts(
         value,
         &["status", "body", "headers"],
-        "a body of JSON is a part of its own: assume: #{ body: #{ … } }",
+        "write the JSON as `body`: assume: #{ body: #{ … } }",
     )?;
     let body = parts.take("body").map(|value| text(&value)).transpose()?.unwrap_or_default();
     let status = parts.integer("status")?.unwrap_or(200);
@@ -78,8 +78,8 @@ fn response_of(value: &Dynamic) -> Result<HttpResponse, Failure> {
 fn status_of(status: i64) -> Result<u16, Failure> {
     let known = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
     known.ok_or_else(|| {
-        Failure::usage(format!("{status} is not a status of an answer"))
-            .hint("it is 200 to 599, as in 200, 404 or 503")
+        Failure::usage(format!("{status} is not an HTTP status"))
+            .hint("use a number from 200 to 599, such as 404 or 503")
     })
 }
 
@@ -150,7 +150,7 @@ where
     let name = watch.unknown(container)?;
     watch.assumes(
         &format!("{what} the container {name}"),
-        &format!("it holds {}, as `assume` says", assumed.shown()),
+        &format!("it contains {} (from `assume`)", assumed.shown()),
     );
     Some(assumed)
 }
@@ -195,8 +195,8 @@ impl Patience {
     /// In a plan with `assume: false`, the failure of the wait.
     pub(super) fn refused(&self, context: &Context, what: &str) -> Option<Failure> {
         let watch = context.watch.as_ref().filter(|_| self.assume == Some(false))?;
-        watch.assumes(what, "it does not come in time, as `assume` says");
-        Some(Failure::new(Kind::Timeout, format!("{what} is assumed not to come in time")))
+        watch.assumes(what, "it does not happen in time (from `assume`)");
+        Some(Failure::new(Kind::Timeout, format!("{what} is assumed not to happen in time")))
     }
 }
 
@@ -204,10 +204,12 @@ impl Patience {
 pub(super) fn assumed_end(context: &Context, assumed: Option<ExecResult>) -> Option<ExecResult> {
     let (watch, ended) = (context.watch.as_ref()?, assumed?);
     let printed = String::from_utf8_lossy(&ended.stdout);
-    let prints = if printed.is_empty() { "nothing".to_owned() } else { shortened(&printed) };
-    watch
-        .answers(&format!("it ends with code {} and prints {prints}, as `assume` says", ended.code))
-        .then_some(ended)
+    let output = if printed.is_empty() {
+        "no output".to_owned()
+    } else {
+        format!("output {}", shortened(&printed))
+    };
+    watch.answers(&format!("exit code {}, {output} (from `assume`)", ended.code)).then_some(ended)
 }
 
 /// The same for the answer to a request.
@@ -223,7 +225,7 @@ pub(super) fn assumed_response(
         format!("the body {}", shortened(&body))
     };
     watch
-        .answers(&format!("status {}, {body}, as `assume` says", response.status))
+        .answers(&format!("status {}, {body} (from `assume`)", response.status))
         .then_some(response)
 }
 
@@ -271,13 +273,13 @@ mod tests {
             ),
             (
                 r#"http::get("http://localhost/", #{ assume: 7 })"#,
-                "7 is not a status of an answer",
-                "it is 200 to 599, as in 200, 404 or 503",
+                "7 is not an HTTP status",
+                "use a number from 200 to 599, such as 404 or 503",
             ),
             (
                 r#"http::get("http://localhost/", #{ assume: #{ healthy: true } })"#,
                 "An assumed answer has no part \"healthy\"",
-                "a body of JSON is a part of its own: assume: #{ body: #{ … } }",
+                "write the JSON as `body`: assume: #{ body: #{ … } }",
             ),
         ] {
             let failure = trial.fails(script);

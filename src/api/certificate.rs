@@ -79,9 +79,9 @@ fn write_self_signed(
         (paths::to_create(context, certificate)?, paths::to_create(context, key)?);
     if certificate == key_file {
         return Err(Failure::usage(format!(
-            "The certificate and its key would both be written to \"{key}\""
+            "The certificate and its key can't both be written to \"{key}\""
         ))
-        .hint("name two files"));
+        .hint("use two different files"));
     }
     let host = context.host.as_ref();
     let made =
@@ -96,7 +96,7 @@ fn inspect(context: &Context, path: &str) -> Result<Record, Failure> {
     let content = paths::read(context, path)?;
     let wrong = || {
         Failure::usage(format!("\"{path}\" is not a certificate in PEM form"))
-            .hint("it begins with -----BEGIN CERTIFICATE-----")
+            .hint("a certificate in PEM form begins with -----BEGIN CERTIFICATE-----")
     };
     let der = CertificateDer::from_pem_slice(&content).map_err(|_| wrong())?;
     let (rest, certificate) = X509Certificate::from_der(&der).map_err(|_| wrong())?;

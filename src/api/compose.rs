@@ -165,8 +165,10 @@ fn of_folder(folder: &Path) -> Result<String, Failure> {
         folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = normalise_project(&folder);
     if name.is_empty() {
-        return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name"))
-            .hint("give one in the compose file (name: …) or with --project"));
+        return Err(Failure::usage(format!(
+            "The folder \"{folder}\" has no name that a project can have"
+        ))
+        .hint("set `name` in the compose file, or use --project"));
     }
     Ok(name)
 }
@@ -425,6 +427,6 @@ services:
         let trial =
             Harness::on(|host| host.with_file("/project/가게/compose.yaml", "services: {}"));
         let failure = trial.fails(r#"compose("가게/compose.yaml")"#);
-        assert_eq!(failure.message, "The folder \"가게\" gives no project name");
+        assert_eq!(failure.message, "The folder \"가게\" has no name that a project can have");
     }
 }

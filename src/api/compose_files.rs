@@ -54,7 +54,7 @@ fn could_not_read(context: &Context, name: &str, by: &str) -> Failure {
         Some(FileKind::Folder) => {
             failure.hint("it is a folder: a compose file is a file of that name")
         }
-        Some(_) => failure.hint("see whether you may read it"),
+        Some(_) => failure.hint("check whether you have read access to it"),
         None => match paths::meant(context, name) {
             Some(near) => failure.hint(format!("did you mean \"{near}\"?")),
             None => failure.hint("a path is relative to the project directory"),
@@ -120,7 +120,7 @@ pub(super) fn found(context: &Context) -> Result<String, Failure> {
         let folder = shown(&*context.host, &context.project.directory);
         return Err(Failure::usage(format!("There is no compose file in \"{folder}\"")).hint(
             format!(
-                "it is called {}; another name is given: compose(\"stack.yaml\")",
+                "name it {}, or pass another name: compose(\"stack.yaml\")",
                 FILE_NAMES.join(", ")
             ),
         ));
@@ -130,13 +130,13 @@ pub(super) fn found(context: &Context) -> Result<String, Failure> {
         return Err(Failure::usage(format!(
             "Compose would merge \"{over}\" into \"{first}\", which is not supported yet"
         ))
-        .hint(format!("for the one file without the other: compose(\"{first}\")")));
+        .hint(format!("to use only the first file, write compose(\"{first}\")")));
     }
     if !others.is_empty() {
         warn(
             context,
             format!(
-                "of several compose files \"{first}\" is taken, as Compose does, not \"{}\"",
+                "there are several compose files: spc uses \"{first}\", as Compose does, not \"{}\"",
                 others.join("\", \"")
             ),
         );

@@ -93,7 +93,7 @@ mod functions {
         let context = Context::of(&call)?;
         let assumed = answer(options)?;
         if let (Some(watch), Some(answer)) = (&context.watch, assumed) {
-            let said = if answer { "yes, as `assume` says" } else { "no, as `assume` says" };
+            let said = if answer { "yes (from `assume`)" } else { "no (from `assume`)" };
             watch.assumes(
                 &format!("the question \"{}\"", visible(&context.secrets.mask(question)).trim()),
                 said,

@@ -36,7 +36,9 @@ impl Container {
     pub(super) fn kill(&self, name: &str) -> Result<(), Failure> {
         secret::none_in(name, "the name of a signal")?;
         if !signal::is_signal(name) {
-            return Err(Failure::usage(format!("\"{name}\" is no signal")).hint(signal::hint(name)));
+            return Err(
+                Failure::usage(format!("\"{name}\" is not a signal")).hint(signal::hint(name))
+            );
         }
         self.change(&Change::Kill(name))
     }
@@ -270,8 +272,8 @@ mod tests {
         };
         assert_eq!(
             said("container(\"web\").kill(\"HUPP\")"),
-            "\"HUPP\" is no signal; did you mean \"SIGHUP\"?"
+            "\"HUPP\" is not a signal; did you mean \"SIGHUP\"?"
         );
-        assert!(!said("container(\"web\").kill(\"sighup\")").contains("is no signal"));
+        assert!(!said("container(\"web\").kill(\"sighup\")").contains("is not a signal"));
     }
 }

@@ -190,7 +190,7 @@ impl Context {
     /// The engine; the first call connects it.
     pub async fn engine(&self) -> Result<Arc<dyn Engine>, Failure> {
         if self.command.wants_help() {
-            let failure = Failure::usage("The engine is not asked under --help");
+            let failure = Failure::usage("The engine is not available with --help");
             return Err(failure.hint("call args(#{ … }) before anything that needs the engine"));
         }
         let token = super::thread_task::token().unwrap_or_else(|| self.cancel.clone());

@@ -231,14 +231,14 @@ mod functions {
 }
 
 fn no_exit() -> Failure {
-    Failure::usage("There is no exit")
-        .hint("return ends a script well; fail(kind, message) ends it with an error")
+    Failure::usage("There is no function \"exit\"")
+        .hint("return ends the script without an error; fail(kind, message) ends it with an error")
 }
 
 /// The error if a function returns a value of the wrong type.
 pub(super) fn not_bool(who: &str, value: &Dynamic) -> Failure {
     Failure::usage(format!(
-        "{who} wants true or false from its function, not {}",
+        "The function of {who} has to return true or false, not {}",
         type_names::a(value)
     ))
 }
@@ -331,6 +331,6 @@ mod tests {
 
     #[test]
     fn exit_is_refused_with_what_to_write() {
-        assert_eq!(Harness::new().fails("exit(3)").message, "There is no exit");
+        assert_eq!(Harness::new().fails("exit(3)").message, "There is no function \"exit\"");
     }
 }

@@ -66,7 +66,7 @@ impl DeclaredOption {
                 Ok(plain(&default).into())
             }
             OptionKind::OneOf(choices) => Err(Failure::usage(format!(
-                "The default \"{}\" is none of: {}",
+                "The default \"{}\" is not one of: {}",
                 plain(&default),
                 choices.join(", ")
             ))),

@@ -226,7 +226,7 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
             let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
             let content = context.host.read(&checked).map_err(|error| {
                 Failure::usage(format!("The config \"{name}\" could not be read: {error}"))
-                    .hint("make the file, or change the config's `file`")
+                    .hint("create the file, or change the config's `file`")
             })?;
             Ok(content.to_vec())
         }

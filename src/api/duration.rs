@@ -54,7 +54,7 @@ fn too_long() -> Failure {
 fn scaled(time: Duration, factor: f64) -> Raw<Duration> {
     let seconds = time.as_secs_f64() * factor;
     let scaled = Duration::try_from_secs_f64(seconds).map_err(|_| {
-        Failure::usage(format!("{} times {factor} is no duration", format_duration(time)))
+        Failure::usage(format!("{} times {factor} is not a duration", format_duration(time)))
     })?;
     if scaled > LONGEST { Err(too_long().into()) } else { Ok(scaled) }
 }
@@ -201,10 +201,10 @@ mod tests {
             run.fails(r#"duration("soon")"#).message,
             "\"soon\" is not a duration; write it like \"1m30s\" or \"500ms\""
         );
-        assert_eq!(run.fails("duration(30)").hint.unwrap(), "say of what: \"30s\" or \"30m\"");
+        assert_eq!(run.fails("duration(30)").hint.unwrap(), "add a unit: \"30s\" or \"30m\"");
         assert_eq!(run.fails(r#"duration("1s") - duration("2s")"#).message, "1s is less than 2s");
-        assert_eq!(run.fails(r#"duration("1s") * -1"#).message, "1s times -1 is no duration");
-        assert_eq!(run.fails(r#"duration("1s") / 0"#).message, "1s times inf is no duration");
+        assert_eq!(run.fails(r#"duration("1s") * -1"#).message, "1s times -1 is not a duration");
+        assert_eq!(run.fails(r#"duration("1s") / 0"#).message, "1s times inf is not a duration");
         assert_eq!(run.fails(r#"duration("1s") > "soon""#).kind.word(), "usage");
         assert_eq!(run.fails(r#"duration("1s").tag"#).message, "A duration has no field \"tag\"");
         assert_eq!(

@@ -47,7 +47,8 @@ fn with_line(text: &str, name: &str, written: &str) -> Result<String, Failure> {
             .hint("letters, digits and \"_\", not beginning with a digit"));
     }
     if !dotenv::is_value(written) {
-        let message = format!("\"{name}\" can't be set: this is not one value of a .env file");
+        let message =
+            format!("\"{name}\" can't be set: the text is not a single value of a .env file");
         return Err(Failure::usage(message).hint("write env::quoted(value)"));
     }
     let changed = dotenv::with_value(text, name, written).map_err(|error| {

@@ -21,7 +21,7 @@ use crate::model::{Failure, Kind, token};
 use crate::value::{Options, Record, SecretToken, size};
 
 /// The next step after a command that ended with a code other than 0.
-pub(super) const GO_ON: &str = "to go on all the same, give it check: false";
+pub(super) const GO_ON: &str = "to continue anyway, pass check: false";
 
 /// The next step after a command that ended with this code.
 pub(super) fn next_step(code: i64) -> String {
@@ -72,7 +72,7 @@ fn no_secret(words: &[String]) -> Result<(), Failure> {
     match words.iter().find_map(|word| token::first(word)) {
         None => Ok(()),
         Some(token) => Err(Failure::usage(format!(
-            "The secret \"{}\" would stand in the arguments of a command, which the engine's events and every process in the container show",
+            "The secret \"{}\" can't be used in the arguments of a command: the engine's events and every process in the container show them",
             token.name
         ))
         .hint(format!("give it in `environment` with expose(secret(\"{}\")), or to `exec` in `stdin`", token.name))),

@@ -67,8 +67,7 @@ pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<Str
     }
     let _room = memory::reserve(|| context.host.memory(), bytes.len())?;
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut entry, &mut text)
-        .map_err(|_| wrong("is no text (UTF-8)"))?;
+    std::io::Read::read_to_string(&mut entry, &mut text).map_err(|_| wrong("is not UTF-8 text"))?;
     Ok(text)
 }
 
@@ -84,7 +83,7 @@ pub(super) fn write(
     let (folder, name) =
         path.rsplit_once('/').filter(|(_, name)| !name.is_empty()).ok_or_else(|| {
             Failure::usage(format!("\"{path}\" is not a file's path in a container"))
-                .hint("write it in full, beginning with \"/\"")
+                .hint("write an absolute path")
         })?;
     let folder = if folder.is_empty() { "/" } else { folder };
     let text = context.secrets.reveal(text);

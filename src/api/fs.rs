@@ -76,8 +76,8 @@ impl File {
 pub(super) fn read(context: &Context, path: &str) -> Result<String, Failure> {
     let bytes = paths::read(context, path)?;
     String::from_utf8(bytes.into()).map_err(|_| {
-        Failure::usage(format!("The file \"{path}\" is no text (UTF-8)"))
-            .hint("fs::file(path) hands it on as it is, fs::copy copies it")
+        Failure::usage(format!("The file \"{path}\" is not UTF-8 text"))
+            .hint("use fs::file(path) to pass it on unchanged, or fs::copy to copy it")
     })
 }
 
@@ -210,7 +210,7 @@ pub(super) fn mode(options: &Dynamic) -> Result<Option<u32>, Failure> {
     let mode = options.count("mode")?;
     if let Some(mode) = mode.filter(|mode| *mode > 0o777 || is_decimal_mode(*mode)) {
         return Err(options
-            .wrong("mode", format!("{mode} is no mode of a file"))
+            .wrong("mode", format!("{mode} is not a file mode"))
             .hint("write it in octal: 0o600"));
     }
     options.finish()?;
@@ -450,7 +450,7 @@ mod tests {
         );
         assert_eq!(
             trial.fails(r#"fs::read("image")"#).message,
-            "The file \"image\" is no text (UTF-8)"
+            "The file \"image\" is not UTF-8 text"
         );
         assert_eq!(
             trial.fails(r"fs::read(5)").message,
@@ -466,17 +466,17 @@ mod tests {
         assert_eq!(trial.file("/project/secrets/key").len(), 40);
         assert_eq!(trial.mode("/project/secrets/key"), Some(0o600));
         let failure = trial.fails(r#"fs::write("key", `${random_secret("key", 40)}`)"#);
-        assert_eq!(failure.message, "The secret \"key\" would stand in the file \"key\"");
+        assert_eq!(failure.message, "The secret \"key\" can't be used in the file \"key\"");
         trial.text(r#"fs::write("run.sh", "echo", #{ mode: 0o755 })"#);
         assert_eq!(trial.mode("/project/run.sh"), Some(0o755));
         assert_eq!(
             trial.fails(r#"fs::write("a", "", #{ mode: 4096 })"#).message,
-            "4096 is no mode of a file"
+            "4096 is not a file mode"
         );
         let failure = trial.fails(r#"fs::write("a", "", #{ mode: 0400 })"#);
         assert_eq!(
             (failure.message.as_str(), failure.hint.unwrap().as_str()),
-            ("400 is no mode of a file", "write it in octal: 0o600")
+            ("400 is not a file mode", "write it in octal: 0o600")
         );
     }
 

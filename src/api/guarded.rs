@@ -380,7 +380,7 @@ mod tests {
         assert!(details.contains(&("undone by guarded \"restore\"", "start")), "{details:?}");
         assert!(details.contains(&("could not take the dump back", "full")), "{details:?}");
         // The hint of `up` about an interrupt describes the state before the undo list ran.
-        let interrupt = r#"throw #{ kind: "failed", message: "x", hint: "run it again: it goes on from here", details: [#{ title: "done", text: "create web" }] };"#;
+        let interrupt = r#"throw #{ kind: "failed", message: "x", hint: "run the same command again to continue", details: [#{ title: "done", text: "create web" }] };"#;
         let failure = trial.fails(&script(&format!(r#"g.undo("down", || 1); {interrupt}"#)));
         let titles: Vec<_> = failure.details.iter().map(|detail| detail.title.as_str()).collect();
         assert_eq!(

@@ -120,10 +120,7 @@ async fn send(
             }
         }
     }
-    Err(Failure::usage(format!(
-        "\"{}\" leads in a circle: more than {MOST_REDIRECTS} redirects",
-        url.as_str()
-    )))
+    Err(Failure::usage(format!("\"{}\" redirects more than {MOST_REDIRECTS} times", url.as_str())))
 }
 
 /// The failure if no server answers. In a test no server answers unless the test defines it.
@@ -132,7 +129,7 @@ fn unanswered(context: &Context, url: &CheckedUrl, error: HostError) -> Failure 
     let failure = Failure::from(error);
     match &context.awaiting {
         Some(_) if is_unreachable => failure
-            .hint(format!("in a test, `sim::http(\"{}\", …)` says what is answered", url.as_str())),
+            .hint(format!("in a test, `sim::http(\"{}\", …)` defines the answer", url.as_str())),
         _ => failure,
     }
 }
@@ -196,9 +193,9 @@ fn request(
     let (credentials, server) = authority(url);
     if let Some(name) = context.secrets.named_in(server).into_iter().next() {
         return Err(Failure::usage(format!(
-            "The secret \"{name}\" would stand in the name of a server, which others see"
+            "The secret \"{name}\" can't be used in the name of a server: others can see it"
         ))
-        .hint("a secret may stand in the path, the query, a header or the body"));
+        .hint("use it in the path, the query, a header or the body"));
     }
     let is_hintable = context.secrets.named_in(credentials).is_empty();
     let url = secret::exposed_in(context, url, "a request's address")?;
@@ -525,7 +522,7 @@ mod tests {
         }));
         assert_eq!(
             trial.fails(r#"http::get("http://localhost/")"#).message,
-            "\"http://localhost/again\" leads in a circle: more than 10 redirects"
+            "\"http://localhost/again\" redirects more than 10 times"
         );
     }
 
@@ -550,7 +547,7 @@ mod tests {
                 .fails(&format!("http::get({})", url.replace("KEY", "expose(secret(\"key\"))")));
             assert_eq!(
                 failure.message,
-                "The secret \"key\" would stand in the name of a server, which others see",
+                "The secret \"key\" can't be used in the name of a server: others can see it",
                 "{url}"
             );
         }
@@ -566,7 +563,7 @@ mod tests {
         trial.text(r#"http::get("http://localhost/", #{ headers: #{ authorization: "Bearer " + expose(random_secret("key", 20)) } })"#);
         assert_eq!(trial.host.requests()[0].headers[0].1.len(), "Bearer ".len() + 20);
         let failure = trial.fails(r#"http::get("http://localhost/", #{ headers: #{ authorization: random_secret("key", 20) } })"#);
-        assert_eq!(failure.message, "The secret \"key\" would stand in a request's headers");
+        assert_eq!(failure.message, "The secret \"key\" can't be used in a request's headers");
         assert_eq!(
             trial.fails(r#"http::get("http://localhost/", #{ timout: "1s" })"#).hint.unwrap(),
             "did you mean \"timeout\"?"

@@ -176,7 +176,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Failure> {
         return Err(Failure::usage("An image needs a name"));
     }
     match fault(name) {
-        Some(reason) => Err(Failure::usage(format!("\"{name}\" is no name of an image: {reason}"))
+        Some(reason) => Err(Failure::usage(format!("\"{name}\" is not an image name: {reason}"))
             .hint(how_to_name(name))),
         None => Ok(()),
     }
@@ -357,9 +357,9 @@ mod tests {
             .build();
         let trial = Harness::on_engine(&sim, Arc::new(engine), |host| host, "");
         let fails = |name: &str| trial.fails(&format!("image(\"{name}\").remove()")).message;
-        assert!(fails("theirs:1").ends_with("no project made it"), "{}", fails("theirs:1"));
+        assert!(fails("theirs:1").ends_with("no project created it"), "{}", fails("theirs:1"));
         assert!(
-            fails("composed:1").ends_with("Docker Compose made it, for the project \"other\""),
+            fails("composed:1").ends_with("Docker Compose created it, for the project \"other\""),
             "{}",
             fails("composed:1")
         );

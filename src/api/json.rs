@@ -106,7 +106,7 @@ mod tests {
         );
         assert_eq!(
             Harness::new().fails(r"json::text(#{ f: || 1 })").message,
-            "\"f\" is a function, which has no place in data"
+            "\"f\" is a function, which can't be stored as data"
         );
     }
 
@@ -125,7 +125,7 @@ mod tests {
         let trial = Harness::new();
         assert_eq!(
             trial.fails(r#"json::write("a.json", #{ key: random_secret("key", 20) })"#).message,
-            "The secret \"key\" would stand in the file \"a.json\""
+            "The secret \"key\" can't be used in the file \"a.json\""
         );
         trial.text(r#"json::write("a.json", #{ key: expose(random_secret("key", 20)) })"#);
         assert_eq!(trial.file("/project/a.json").len(), "{\n  \"key\": \"\"\n}\n".len() + 20);

@@ -230,7 +230,7 @@ pub(super) fn of(
 /// All lines as a list, with the size limit of a list.
 async fn collected(context: &Context, mut lines: Lines) -> Result<Array, Failure> {
     let too_many = |failure: Failure| {
-        failure.hint("ask for fewer lines with tail or since, or go through them with follow: true")
+        failure.hint("request fewer lines with tail or since, or read them with follow: true")
     };
     let (mut all, mut budget, mut asked) = (Array::new(), SizeBudget::new(), 0);
     while let Some(line) = lines.next().await {

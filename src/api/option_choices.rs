@@ -105,7 +105,7 @@ impl OptionChoices {
             let option = option_name(option);
             run.log(
                 Level::Warning,
-                format!("--{option} is not kept for the next run: its value holds a secret; give it again, or describe it in `.env`"),
+                format!("--{option} is not saved for the next run: its value contains a secret; pass it each time, or set it in `.env`"),
             );
         }
         let forgotten: BTreeSet<String> = secret.into_keys().collect();
@@ -116,7 +116,7 @@ impl OptionChoices {
         if let Err(error) = kept {
             run.log(
                 Level::Warning,
-                format!("The options of this run are not kept for the next: {error}"),
+                format!("The options of this run could not be saved for the next run: {error}"),
             );
         }
         if let Ok(saved) = saved(run) {
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(
             said,
             ["key", "pair"].map(|option| format!(
-                "--{option} is not kept for the next run: its value holds a secret; give it again, or describe it in `.env`"
+                "--{option} is not saved for the next run: its value contains a secret; pass it each time, or set it in `.env`"
             ))
         );
     }

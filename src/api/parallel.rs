@@ -29,7 +29,7 @@ fn run_all(call_context: &NativeCallContext, functions: Vec<FnPtr>) -> Raw<Vec<D
             "parallel takes at most {MOST_TASKS} functions at once, not {}",
             functions.len()
         ));
-        return Err(failure.hint("go through the list in parts: list.chop(100)").into());
+        return Err(failure.hint("split the list: list.chop(100)").into());
     }
     let group = task::current(&context).child_token();
     let first_error: Mutex<Option<Box<EvalAltResult>>> = Mutex::new(None);

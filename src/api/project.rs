@@ -46,7 +46,7 @@ pub fn with_builder_of_image(context: &Context, failure: Failure) -> Failure {
         return failure;
     };
     let stack = &project.name;
-    failure.hint(format!("the service \"{service}\" of the stack \"{stack}\" builds it: call that stack's `build([\"{service}\"])` before"))
+    failure.hint(format!("the service \"{service}\" of the stack \"{stack}\" builds it: call that stack's `build([\"{service}\"])` first"))
 }
 
 /// The same failure. If a port is in use, it names the variable that contains the port, if there is
@@ -64,7 +64,9 @@ fn with_variable_of_port(context: &Context, failure: Failure) -> Failure {
         set.is_some() && context.project.files.get(first).map(|variable| &variable.value) != set;
     let place = if is_outside { "the environment" } else { ".env" };
     let variables = variables.join(" or ");
-    failure.hint(format!("stop what holds it, or set {variables} to another port in {place}"))
+    failure.hint(format!(
+        "stop the program that uses it, or set {variables} to another port in {place}"
+    ))
 }
 
 /// The current project: `--project`, the stack described in this run, or the project directory's
@@ -84,8 +86,10 @@ pub fn name(context: &Context) -> Result<String, Failure> {
         .unwrap_or_default();
     let name = normalise_project(&folder);
     if name.is_empty() {
-        return Err(Failure::usage(format!("The folder \"{folder}\" gives no project name"))
-            .hint("name the project with --project"));
+        return Err(Failure::usage(format!(
+            "The folder \"{folder}\" has no name that a project can have"
+        ))
+        .hint("set the name with --project"));
     }
     Ok(name)
 }
@@ -173,7 +177,7 @@ mod tests {
     fn a_port_that_is_taken_comes_with_the_variable_that_gave_it_and_its_place() {
         assert_eq!(
             hint(&Harness::new()).unwrap(),
-            "stop what holds it, or set HTTP_PORT to another port in .env"
+            "stop the program that uses it, or set HTTP_PORT to another port in .env"
         );
         let by_environment = hint(&Harness::with_variables(&[
             ("HTTP_PORT", "8080"),
@@ -182,7 +186,7 @@ mod tests {
         ]));
         assert_eq!(
             by_environment.unwrap(),
-            "stop what holds it, or set HTTPS_PORT to another port in the environment"
+            "stop the program that uses it, or set HTTPS_PORT to another port in the environment"
         );
         let by_file = Harness::with(
             |host| host,
@@ -197,7 +201,7 @@ mod tests {
         );
         assert_eq!(
             hint(&by_file).unwrap(),
-            "stop what holds it, or set HTTP_PORT to another port in .env"
+            "stop the program that uses it, or set HTTP_PORT to another port in .env"
         );
         assert_eq!(
             hint(&Harness::with_variables(&[("HTTP_PORT", "8080")])).unwrap(),

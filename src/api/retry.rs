@@ -264,7 +264,10 @@ mod functions {
         let limit = readable(plan.timeout.unwrap_or_default());
         result.map_err(|error| {
             late_or(late, &context, error, || {
-                with_last(Failure::new(Kind::Timeout, format!("Did not work within {limit}")), last)
+                with_last(
+                    Failure::new(Kind::Timeout, format!("No attempt succeeded within {limit}")),
+                    last,
+                )
             })
         })
     }
@@ -291,7 +294,7 @@ mod functions {
         let context = Context::of(&call_context)?;
         let patience = Patience::read(&timeout)?;
         let wrong = || {
-            Failure::usage("wait_until needs a time: how long it waits at most")
+            Failure::usage("wait_until needs a time limit")
                 .hint("write it like \"1m\", or #{ timeout: \"1m\" }")
         };
         let timeout = patience.timeout.ok_or_else(wrong)?;
@@ -303,7 +306,7 @@ mod functions {
         let TimedResult { result, late } =
             within(&context, Some(timeout), || polls(&call_context, &context, &f, &mut last));
         let waited = measured(context.host.monotonic().saturating_sub(start));
-        let message = || format!("It did not become true within {}", readable(timeout));
+        let message = || format!("The condition did not become true within {}", readable(timeout));
         // A plan can't observe changes of the live machine.
         if let (Err(error), Some(watch)) = (&result, &context.watch)
             && ended_late(late, &context, error)
@@ -362,7 +365,7 @@ mod tests {
         let failure = run.fails(script);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("timeout", "Did not work within 10 s: exit 1")
+            ("timeout", "No attempt succeeded within 10 s: exit 1")
         );
         assert_eq!(run.sim.now(), Duration::from_secs(10));
     }
@@ -399,15 +402,18 @@ mod tests {
     fn wait_until_says_how_long_and_the_last_error() {
         let run = Harness::new();
         let failure = run.fails(r#"wait_until("10s", || fail("exec", "connection refused"))"#);
-        assert_eq!(failure.message, "It did not become true within 10 s: connection refused");
+        assert_eq!(
+            failure.message,
+            "The condition did not become true within 10 s: connection refused"
+        );
         assert_eq!((failure.kind.word(), run.sim.now()), ("timeout", Duration::from_secs(10)));
         assert_eq!(
             run.fails(r#"wait_until("1s", || "yes")"#).message,
-            "wait_until wants true or false from its function, not a string"
+            "The function of wait_until has to return true or false, not a string"
         );
         assert_eq!(
             run.fails(r"wait_until(30, || true)").hint.unwrap(),
-            "say of what: \"30s\" or \"30m\""
+            "add a unit: \"30s\" or \"30m\""
         );
     }
 

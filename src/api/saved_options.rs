@@ -51,7 +51,7 @@ impl<'a> SavedValues<'a> {
         if arg_parser::written(default) != choice.value {
             let option = arg_parser::option_name(key);
             let text = format!(
-                "--{option} is \"{}\", as the project was last brought up; --{option} says otherwise",
+                "--{option} is \"{}\", as in the last run; pass --{option} to change it",
                 choice.value
             );
             self.context.events.event(&Event::Log { level: Level::Notice, text });
@@ -120,7 +120,7 @@ pub(super) async fn choices_of_former_folders(
                 before.value, here.value
             );
             let hint = format!(
-                "say which: --{option} {} or --{option} {}; it is kept in this folder from then on",
+                "say which: --{option} {} or --{option} {}; this folder keeps it from then on",
                 before.value, here.value
             );
             return Err(Failure::usage(message).hint(hint));

@@ -138,14 +138,16 @@ pub(super) fn described(context: &Context, name: &str) -> Result<Secret, Failure
 pub fn exposed_in(context: &Context, text: &str, place: &str) -> Result<String, Failure> {
     if let Some(name) = context.secrets.escaped_in(text) {
         return Err(Failure::usage(format!(
-            "The secret \"{name}\" was changed on its way to {place}: only what stands for it would be there"
+            "The secret \"{name}\" was changed before it reached {place}: only its placeholder would be there"
         ))
-        .hint("put expose(secret(…)) in as it is, and encode nothing around it"));
+        .hint("insert expose(secret(…)) unchanged, and don't encode the text that contains it"));
     }
     match context.secrets.unexposed_in(text) {
         None => Ok(context.secrets.reveal(text)),
-        Some(name) => Err(Failure::usage(format!("The secret \"{name}\" would stand in {place}"))
-            .hint(format!("if it may, write expose(secret(\"{name}\"))"))),
+        Some(name) => {
+            Err(Failure::usage(format!("The secret \"{name}\" can't be used in {place}"))
+                .hint(format!("if that is intended, write expose(secret(\"{name}\"))")))
+        }
     }
 }
 
@@ -335,8 +337,11 @@ mod tests {
         );
         let hidden = trial.text(r#"`postgres://app:${secret("db_password")}@db`"#);
         let failure = exposed_in(&trial.context, &hidden, "a place").unwrap_err();
-        assert_eq!(failure.message, "The secret \"db_password\" would stand in a place");
-        assert_eq!(failure.hint.unwrap(), "if it may, write expose(secret(\"db_password\"))");
+        assert_eq!(failure.message, "The secret \"db_password\" can't be used in a place");
+        assert_eq!(
+            failure.hint.unwrap(),
+            "if that is intended, write expose(secret(\"db_password\"))"
+        );
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn a_secret_anywhere_in_a_description_is_rejected_with_its_name() {
                         .err()
                         .unwrap_or_else(|| panic!("{path:?} took {text}"));
                     let message = failure.message;
-                    let is_named = message.starts_with("The secret \"key\" would stand in ")
+                    let is_named = message.starts_with("The secret \"key\" can't be used in ")
                         || message.contains("takes the name of a secret")
                         || message.contains("takes where the secret");
                     assert!(

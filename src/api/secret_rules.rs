@@ -9,7 +9,7 @@ use crate::model::{Failure, token};
 pub fn none_in(text: &str, place: &str) -> Result<(), Failure> {
     match token::first(text) {
         None => Ok(()),
-        Some(token) => Err(Failure::usage(format!("The secret \"{}\" would stand in {place}", token.name))
+        Some(token) => Err(Failure::usage(format!("The secret \"{}\" can't be used in {place}", token.name))
             .hint("a secret is delivered as a file with `secrets` of a service, in stdin, or, exposed, in an environment")),
     }
 }

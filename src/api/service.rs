@@ -65,12 +65,12 @@ impl Service {
             let is_scaled_down = there.is_none() && self.is_scaled_down();
             let how = there.map_or_else(|| "it has no container".to_owned(), |status| format!("its container is in the state \"{status}\""));
             let (how, hint) = if is_scaled_down {
-                let how = "it is to have 0 containers".to_owned();
+                let how = "its scale is 0".to_owned();
                 (how, format!("`.service(\"{}\").scale(1)` gives it one", self.name))
             } else {
                 (how, format!("bring it up first: `.up([\"{}\"])`, or `spc run` with the runbook that does", self.name))
             };
-            Failure::new(Kind::NotFound, format!("The service \"{}\" does not run: {how}", self.name))
+            Failure::new(Kind::NotFound, format!("The service \"{}\" is not running: {how}", self.name))
                 .hint(hint)
                 .field("service", self.name.clone())
         })
@@ -124,10 +124,8 @@ impl Service {
             "ready" | "healthy" => WaitCondition::Ready,
             "completed" => WaitCondition::Completed,
             other => {
-                return Err(Failure::usage(format!(
-                    "A service can't be waited for until \"{other}\""
-                ))
-                .hint("there is: ready, completed"));
+                return Err(Failure::usage(format!("wait() does not know the state \"{other}\""))
+                    .hint("available: ready, completed"));
             }
         };
         let described =

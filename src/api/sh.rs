@@ -231,13 +231,13 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
     let failure = Failure::from(error);
     if is_missing && context.awaiting.is_some() {
         return failure.hint(format!(
-            "in a test, `sim::command(\"{} *\", …)` says what it answers",
+            "in a test, `sim::command(\"{} *\", …)` defines its result",
             request.name()
         ));
     }
     match request.program {
         None if !request.name().contains('/') => {
-            failure.hint(format!("programs are looked for in {SEARCH_PATH}; one from elsewhere is called, and listed, by its path"))
+            failure.hint(format!("spc looks for programs in {SEARCH_PATH}; call a program in another folder by its path, and allow that path"))
         }
         _ => failure,
     }
@@ -247,7 +247,7 @@ fn not_started(context: &Context, request: &CommandRequest, error: HostError) ->
 /// expected the project's folder.
 fn failed(shown: &str, answer: &Answer, is_elsewhere: bool) -> Failure {
     let folder = "it ran in \"/\", because scripts or containers can write the folder of spc.toml: \
-                  name another with command_folder, under [allow] in spc.toml; ";
+                  choose another one with command_folder, under [allow] in spc.toml; ";
     let failure = Failure::new(
         Kind::Exec,
         format!("The host command \"{shown}\" ended with code {}", answer.code),
@@ -272,7 +272,7 @@ fn checked(
     let words = words_of(command)?;
     if let Some(token) = words.iter().find_map(|word| token::first(word)) {
         return Err(Failure::usage(format!(
-            "The secret \"{}\" would stand in the arguments of a host command, which every process can see",
+            "The secret \"{}\" can't be used in the arguments of a host command: every process can see them",
             token.name
         ))
         .hint("give it in stdin or environment"));
@@ -461,7 +461,7 @@ mod tests {
         );
         assert_eq!(failure.fields["stderr"], "fatal: no remote\n");
         assert_eq!(failure.details[0].text, "fatal: no remote");
-        assert_eq!(failure.hint.unwrap(), "to go on all the same, give it check: false");
+        assert_eq!(failure.hint.unwrap(), "to continue anyway, pass check: false");
         assert_eq!(trial.text(r#"sh(["git", "push"], #{ check: false }).code"#), "128");
         let trial = Harness::with(
             |host| {
@@ -494,7 +494,7 @@ mod tests {
             (failure.kind.word(), failure.message.as_str()),
             ("not_found", "Could not start \"nothing\": there is no such program on this machine")
         );
-        assert!(failure.hint.unwrap().starts_with("programs are looked for in /usr/local/sbin:"));
+        assert!(failure.hint.unwrap().starts_with("spc looks for programs in /usr/local/sbin:"));
     }
 
     #[test]
@@ -600,16 +600,13 @@ mod tests {
             r#"sh(["a", random_secret("key", 20)])"#,
             r#"sh("a " + expose(random_secret("key", 20)))"#,
         ] {
-            assert!(
-                trial.fails(script).message.contains("which every process can see"),
-                "{script}"
-            );
+            assert!(trial.fails(script).message.contains("every process can see them"), "{script}");
         }
         let failure =
             trial.fails(r#"sh(["a"], #{ environment: #{ KEY: random_secret("key", 20) } })"#);
         assert_eq!(
             failure.message,
-            "The secret \"key\" would stand in the environment of a host command"
+            "The secret \"key\" can't be used in the environment of a host command"
         );
     }
 

@@ -93,17 +93,13 @@ fn by_nature(one: &Dynamic, other: &Dynamic) -> Raw<Ordering> {
     natural(one, other).ok_or_else(|| {
         let (one, other) = (word(one), word(other));
         let failure = if one == other {
-            Failure::usage(format!(
-                "The elements of the list have no order of their own: each is of the type {one}"
-            ))
+            Failure::usage(format!("Values of the type {one} can't be sorted"))
         } else {
-            Failure::usage(format!(
-                "The list holds values of different types, which have no order: {one} and {other}"
-            ))
+            Failure::usage(format!("Values of different types can't be sorted: {one} and {other}"))
         };
         failure
             .hint(format!(
-                "sort takes {ORDERED}; of others, say which comes first: list.sort(|a, b| …)"
+                "sort takes {ORDERED}; for other values, pass a function: list.sort(|a, b| …)"
             ))
             .into()
     })
@@ -123,7 +119,11 @@ fn by_function(
         return Ok(if is_first { Ordering::Less } else { Ordering::Greater });
     }
     let failure = Failure::usage(format!("The function given to sort returns {}", a(&answer)));
-    Err(failure.hint("it returns an integer, below 0 where its first value comes first, above 0 where the second does").into())
+    Err(failure
+        .hint(
+            "return an integer: below 0 if the first value comes first, above 0 if the second does",
+        )
+        .into())
 }
 
 #[allow(clippy::unwrap_used, reason = "what the macro makes of `&mut` parameters")]
@@ -209,15 +209,9 @@ mod tests {
         );
         for (script, message) in [
             ("[2, 1].sort(|a, b| \"x\")", "The function given to sort returns a string"),
-            ("[2, 1].sort(|a| a)", "The function given takes another number of arguments than 2"),
-            (
-                "[2, \"a\"].sort()",
-                "The list holds values of different types, which have no order: integer and string",
-            ),
-            (
-                "[[1], [2]].sort()",
-                "The elements of the list have no order of their own: each is of the type list",
-            ),
+            ("[2, 1].sort(|a| a)", "The function does not take this number of arguments: 2"),
+            ("[2, \"a\"].sort()", "Values of different types can't be sorted: integer and string"),
+            ("[[1], [2]].sort()", "Values of the type list can't be sorted"),
         ] {
             assert_eq!(run.fails(script).message, message, "{script}");
         }

@@ -46,7 +46,7 @@ impl Stack {
     pub fn described(&self) -> Result<&Arc<Project>, Failure> {
         self.project.as_ref().ok_or_else(|| {
             Failure::usage(format!("The stack \"{}\" has no description here", self.name))
-                .hint("`stack()` has what runs; describe it with `stack(\"name\", #{ services: … })` to bring it up")
+                .hint("`stack()` has only what runs; to bring it up, describe it: `stack(\"name\", #{ services: … })`")
         })
     }
 

@@ -34,7 +34,7 @@ fn time_of(value: &Dynamic) -> Result<Time, Failure> {
 }
 
 fn beyond() -> Failure {
-    Failure::usage("The time lies beyond the calendar")
+    Failure::usage("The time is out of range")
 }
 
 #[export_module]

@@ -125,7 +125,7 @@ pub(super) fn warn(context: &Context, records: &Records<'_>) {
             format!("was cut off (it began at {since}), and this was not undone")
         };
         let text = format!(
-            "guarded \"{label}\" of \"{command}\" {how}: {}; the warning ends when it runs again to its end",
+            "guarded \"{label}\" of \"{command}\" {how}: {}; this warning ends when it runs again and completes",
             undo.join("; ")
         );
         context.events.event(&Event::Log { level: Level::Warning, text });
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_guarded_function_does_not_begin_beside_a_record_that_can_t_be_read() {
         for (text, why) in [
-            ("{bad", "it is not what spc wrote there"),
+            ("{bad", "its content was not written by spc"),
             (r#"{"format": 2}"#, "format 2 is newer than this spc, which reads formats up to 1"),
         ] {
             let trial = trial(|host| host.with_file(STATE, text));
@@ -223,7 +223,7 @@ mod tests {
             assert_eq!(
                 failure.message,
                 format!(
-                    "What spc remembers of the project \"shop\" can't be read from \"{STATE}\": {why}"
+                    "Could not read the record of the project \"shop\" from \"{STATE}\": {why}"
                 )
             );
             assert!(!format!("{:?}", trial.events()).contains("begun"));

@@ -47,7 +47,7 @@ pub(super) fn hint(context: &Context) {
         let named =
             if looks_like_one(name) { format!(" \"{name}\"") } else { " of this line".to_owned() };
         let text = format!(
-            "{}: nobody reads the variable{named}{meant}",
+            "{}: nothing uses the variable{named}{meant}",
             context.project.files[name].place
         );
         context.events.event(&Event::Log { level: Level::Warning, text });

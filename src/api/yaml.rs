@@ -18,7 +18,7 @@ pub fn register(engine: &mut Engine) {
 fn parsed(text: &str, what: &str) -> Result<Dynamic, Failure> {
     let wrong = |error: yaml::YamlError| match error {
         yaml::YamlError::TooLong(_) => Failure::usage(format!("{what} can't be read: {error}"))
-            .hint("write it in quotes: a text keeps every digit"),
+            .hint("write it in quotes to keep every digit"),
         _ => Failure::usage(format!("{what} is not YAML: {error}")),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

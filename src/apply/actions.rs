@@ -119,7 +119,7 @@ impl Execution<'_> {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => {
                     return Err(of_engine(error, &format!("remove the network \"{name}\""))
-                        .hint("containers that spc did not make may still be on it: `docker network inspect` names them"));
+                        .hint("other containers may still be connected: `docker network inspect` lists them"));
                 }
             },
             Action::RestoreNetwork { key, network, hash, instead, containers } => {
@@ -262,7 +262,7 @@ impl Execution<'_> {
         if let Err(error) = kept {
             ctx.log(
                 Level::Warning,
-                format!("That a container is stopped is not remembered: {error}"),
+                format!("Could not record that a container is stopped: {error}"),
             );
         }
     }

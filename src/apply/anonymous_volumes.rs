@@ -52,11 +52,10 @@ pub(super) async fn inherited(
             ));
         } else if is_other_image {
             let text = format!(
-                "the image changed, and \"{target}\" keeps what the old container had there: an anonymous volume"
+                "the image changed, and \"{target}\" still has the anonymous volume of the old container"
             );
-            let how =
-                "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one";
-            warn(format!("{text} goes on with {}; {how}", name.trim_end_matches(NEW_SUFFIX)));
+            let how = "`up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes creates a new one";
+            warn(format!("{text}, now in {}; {how}", name.trim_end_matches(NEW_SUFFIX)));
         }
     }
     Ok(if renews { BTreeMap::new() } else { volumes })

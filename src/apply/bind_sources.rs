@@ -71,7 +71,7 @@ pub(super) fn note_made_folders(ctx: &VerbContext, project: &Project, plan: &mut
             if is_missing(ctx, path) {
                 let folder = shown(&*ctx.host, path);
                 notes.push(format!(
-                    "the engine makes the folder \"{folder}\" on this machine, as \"{}\" mounts it and it is not there",
+                    "the folder \"{folder}\" does not exist on this machine: the engine creates it for the mount of \"{}\"",
                     service.name
                 ));
             }

@@ -47,7 +47,7 @@ pub async fn find<'a>(
         };
         if !changed.is_empty() && !found.iter().any(is_known) {
             let note = format!(
-                "the image \"{}\" was built from something else than is described now ({}); `build()` or `up(#{{ build: true }})` builds it",
+                "the description of the image \"{}\" changed since it was built ({}); `build()` or `up(#{{ build: true }})` builds it again",
                 service.image,
                 changed.join(", ")
             );

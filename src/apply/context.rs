@@ -216,7 +216,7 @@ fn require_folder(host: &dyn Host, folder: &CheckedPath) -> Result<(), Failure> 
             .hint("\"context:\" names the folder that holds the Dockerfile and what it copies")
             .field("path", shown.to_string())),
         Err(error) if error.kind == HostErrorKind::NotFound => {
-            Err(Failure::usage(format!("The build context \"{shown}\" is not there"))
+            Err(Failure::usage(format!("The build context \"{shown}\" does not exist"))
                 .hint("\"context:\" is relative to the project's folder")
                 .field("path", shown.to_string()))
         }

@@ -241,7 +241,7 @@ fn class_member(rest: &mut Peekable<Chars<'_>>) -> Result<char, &'static str> {
     const UNFINISHED: &str = "a \"[\" is not closed";
     match rest.next().ok_or(UNFINISHED)? {
         '\\' => rest.next().ok_or(UNFINISHED),
-        ']' | '-' => Err("between \"[\" and \"]\" stand characters and ranges like \"a-z\""),
+        ']' | '-' => Err("write characters and ranges like \"a-z\" between \"[\" and \"]\""),
         member => Ok(member),
     }
 }

@@ -128,14 +128,15 @@ pub async fn exec(ctx: &VerbContext, mut exec: Exec<'_>) -> Result<ExecResult, F
     running.over();
     Err(match (given_up, is_late) {
         (ExecEndOutcome::Ended, true) => {
-            failure.hint("it was ended; give it more time with `timeout`, or leave that out")
+            failure.hint("spc ended it; set a longer `timeout`, or none")
         }
         (ExecEndOutcome::Ended, false) => failure,
-        (ExecEndOutcome::GoesOn(why), true) => failure
-            .hint(format!("it goes on in the container ({why}): restart the container to end it")),
+        (ExecEndOutcome::GoesOn(why), true) => failure.hint(format!(
+            "it is still running in the container ({why}): restart the container to end it"
+        )),
         (ExecEndOutcome::GoesOn(why), false) => {
             let text = format!(
-                "The command in \"{name}\" was given up and goes on in the container ({why})"
+                "The command in \"{name}\" was abandoned and is still running in the container ({why})"
             );
             ctx.log(Level::Warning, format!("{text}; restart the container to end it"));
             failure

@@ -42,7 +42,7 @@ pub async fn end(ctx: &VerbContext, started: &StartedCommand) -> ExecEndOutcome 
         ctx.host.sleep(TOLD_AFTER).await;
         ctx.log(
             Level::Info,
-            format!("Ending the command in \"{}\", which was given up", started.name),
+            format!("Ending the command in \"{}\", which was abandoned", started.name),
         );
         ctx.host.sleep(LIMIT.saturating_sub(TOLD_AFTER)).await;
     };

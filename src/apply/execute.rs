@@ -27,7 +27,7 @@ use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// The next step after an interrupt.
-pub const GOES_ON: &str = "run it again: it goes on from here";
+pub const GOES_ON: &str = "run the same command again to continue";
 /// The title of the list of steps that were done before an interrupt.
 pub const DONE: &str = "done";
 impl Execution<'_> {
@@ -226,7 +226,7 @@ impl<'a> PlanExecutor<'a> {
         if self.execution.plan.tolerates(id) {
             self.execution.ctx.log(
                 Level::Warning,
-                format!("{}: not required, going on without it", failure.message),
+                format!("{}: not required, continuing without it", failure.message),
             );
             return;
         }
@@ -283,7 +283,7 @@ impl<'a> PlanExecutor<'a> {
             }
             self.execution.ctx.log(
                 Level::Warning,
-                format!("{}: not required, going on without it", failure.message),
+                format!("{}: not required, continuing without it", failure.message),
             );
             return;
         }
@@ -397,7 +397,7 @@ impl<'a> PlanExecutor<'a> {
             .hint(GOES_ON)
             .detail(DONE, list(State::Done))
             .detail("not done", list(State::NotDone));
-        Err(failure.detail("went back", self.went_back.join("\n")))
+        Err(failure.detail("rolled back", self.went_back.join("\n")))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::failure::sentence;
 use crate::model::{Failure, Kind};
 
 /// The next step if the engine's disk is full.
-pub const FREE_SPACE: &str = "free some space: `docker system df` says what takes it";
+pub const FREE_SPACE: &str = "free some space: `docker system df` shows what uses it";
 
 /// The next step if a crash of the engine prevents a container from starting.
 const LEFT_OVER: &str = "a crash of the engine left something of the container's last run: remove it with `docker rm --force` (volumes stay) \
@@ -107,7 +107,7 @@ pub fn is_taken_address(error: &EngineError) -> bool {
 pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&str>) -> String {
     let proxy = owner.and_then(|owner| owner.strip_prefix("docker-proxy (pid ")?.strip_suffix(')'));
     match proxy {
-        _ if is_published => "stop what holds it, or publish another host port".to_owned(),
+        _ if is_published => "stop the program that uses it, or publish another host port".to_owned(),
         // A container that is starting has its proxy before the engine lists it as running. So the
         // hint never suggests to kill one.
         Some(_) => {
@@ -121,11 +121,11 @@ pub fn taken_port_hint(error: &EngineError, is_published: bool, owner: Option<&s
                 .to_owned()
         }
         None if owner.is_none() => {
-            "stop what holds it (`sudo ss -ltnp` names it; a docker-proxy that no container belongs to was left by a \
+            "stop the program that uses it (`sudo ss -ltnp` shows it; a docker-proxy that no container belongs to was left by a \
                                     crash of the engine), or publish another host port"
                 .to_owned()
         }
-        None => "stop what holds it, or publish another host port".to_owned(),
+        None => "stop the program that uses it, or publish another host port".to_owned(),
     }
 }
 
@@ -239,7 +239,7 @@ mod tests {
             EngineErrorKind::Server,
             "Error starting userland proxy: listen tcp4 0.0.0.0:5432: bind: address already in use",
         );
-        let usual = "stop what holds it, or publish another host port";
+        let usual = "stop the program that uses it, or publish another host port";
         assert_eq!(taken_port_hint(&allocated, true, None), usual);
         assert_eq!(taken_port_hint(&listens, false, Some("nginx (pid 812)")), usual);
         let of_a_proxy = taken_port_hint(&listens, false, Some("docker-proxy (pid 812)"));

@@ -96,7 +96,8 @@ impl FinalCheck<'_> {
         let mut waited = false;
         for UnchangedContainer { id, service } in all {
             let Some(container) = observed.containers.iter().find(|there| there.id == *id) else {
-                let message = format!("\"{service}\" was ready, and was removed by somebody else");
+                let message =
+                    format!("\"{service}\" was ready, but another program removed its container");
                 return Err(
                     Failure::new(Kind::Unhealthy, message).field("service", service.clone())
                 );

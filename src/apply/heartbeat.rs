@@ -35,7 +35,7 @@ pub enum HeartbeatError {
     #[error("it is larger than {} KiB", LARGEST_HEARTBEAT >> 10)]
     TooLarge,
     /// The engine's own words.
-    #[error("the engine does not give it out: {0}")]
+    #[error("the engine did not return it: {0}")]
     Engine(String),
 }
 

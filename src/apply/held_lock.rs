@@ -38,8 +38,8 @@ impl Lock {
     /// Fails unless the lock is still held. Called before every change.
     pub async fn verify(&self) -> Result<(), Failure> {
         let gone = || {
-            Failure::new(Kind::Lock, "The project's lock was taken away from this run: it stops here")
-                .hint("somebody ran `spc unlock` or a container prune, or this machine stood still; run it again")
+            Failure::new(Kind::Lock, "This run lost the project's lock and stops here")
+                .hint("someone ran `spc unlock` or `docker container prune`, or this machine was suspended; run the same command again")
         };
         if self.lost.load(Ordering::Acquire) {
             return Err(gone());

@@ -360,7 +360,7 @@ pub async fn build(
             Kind::Timeout,
             format!("The build of \"{image}\" stalled: the engine reported nothing for {silence}"),
         )
-        .hint("a step that takes so long has to write something now and then")
+        .hint("a step that takes so long has to print something now and then")
         .field("image", image.to_owned())
     };
     let mut stream = within(host, STALLED, &say, ctx.engine.image_build(request))

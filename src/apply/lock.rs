@@ -279,7 +279,7 @@ fn unreadable(project: &str, error: &HeartbeatError) -> Failure {
     Failure::new(
         Kind::Lock,
         format!(
-            "The project \"{project}\" is locked, and who holds the lock \"{}\" can't be read: {error}",
+            "The project \"{project}\" is locked, but the owner of the lock \"{}\" can't be read: {error}",
             lock_container(project)
         ),
     )

@@ -159,7 +159,7 @@ pub(super) async fn settle(
         ctx.log(
             Level::Warning,
             format!(
-                "Where the project \"{project}\" was moved from is not recorded: {}",
+                "Could not record that the project \"{project}\" was moved: {}",
                 failure.message
             ),
         );
@@ -178,7 +178,7 @@ async fn apply(ctx: &VerbContext, project: &str, change: Change) -> Result<(), F
             .await
             .map_err(|error| of_engine(error, "record the move"))?;
         if created.labels != labels {
-            let message = format!("there is a volume \"{name}\" already, with other labels");
+            let message = format!("the volume \"{name}\" already exists, with other labels");
             return Err(Failure::new(crate::model::Kind::Conflict, message));
         }
         let from = change
@@ -192,11 +192,10 @@ async fn apply(ctx: &VerbContext, project: &str, change: Change) -> Result<(), F
             Level::Notice,
             if former.is_empty() {
                 format!(
-                    "The networks and volumes that Docker Compose left of the project \"{project}\" are of \"{here}\" from now on: they need \
-                     no --adopt again"
+                    "The networks and volumes that Docker Compose created for the project \"{project}\" belong to \"{here}\" from now on: --adopt is not needed again"
                 )
             } else {
-                format!("The project \"{project}\" is in \"{here}\" from now on, no longer in {from}: --project is not needed here again")
+                format!("The project \"{project}\" is in \"{here}\" from now on, not in {from}: --project is not needed here again")
             },
         );
     }

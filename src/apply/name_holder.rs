@@ -28,7 +28,7 @@ fn described(found: &EngineObject) -> String {
     )
 }
 
-/// The creator of a container, as a clause: `spc made it for the service "web" of the project
+/// The creator of a container, as a clause: `spc created it for the service "web" of the project
 /// "shop", in "/srv/shop"`.
 pub struct Holder<'a> {
     maker: Option<(&'static str, &'a str)>,
@@ -62,9 +62,9 @@ impl<'a> Holder<'a> {
 impl fmt::Display for Holder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((maker, project)) = self.maker else {
-            return f.write_str("neither spc nor Docker Compose made it");
+            return f.write_str("neither spc nor Docker Compose created it");
         };
-        write!(f, "{maker} made it for ")?;
+        write!(f, "{maker} created it for ")?;
         if self.is_one_off {
             f.write_str("a one-off command in ")?;
         }
@@ -81,7 +81,7 @@ impl fmt::Display for Holder<'_> {
 pub fn not_a_lock(found: &EngineObject, project: &str) -> Failure {
     let name = lock_container(project);
     let message = format!(
-        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock and is none. It is {}; {}",
+        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock but is not a lock. It is {}; {}",
         described(found),
         Holder::of(found)
     );
@@ -120,7 +120,7 @@ pub async fn conflict(engine: &dyn Engine, name: &str, service: &Service) -> Fai
         Ok(Some(found)) => taken(&found, name, service),
         // It is gone by now, or the engine doesn't say.
         _ => Failure::new(Kind::Conflict, format!("The container name \"{name}\" is taken"))
-            .hint("run it again: whatever had the name may be gone by now")
+            .hint("run it again: the name may be free now")
             .field("service", service.name.clone()),
     }
 }

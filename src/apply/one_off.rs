@@ -120,7 +120,7 @@ pub async fn run(ctx: &VerbContext, one_off: &OneOffSpec<'_>) -> Result<ExecResu
             let whose = one_off.service.map_or(one_off.image, |(_, service)| service.name.as_str());
             let waited = readable(one_off.timeout.unwrap_or_default());
             Err(Failure::new(Kind::Timeout, format!("The one-off container of \"{whose}\" did not end within {waited}"))
-                .hint("it was ended; give it more time with `timeout`, or leave that out"))
+                .hint("spc ended it; set a longer `timeout`, or none"))
         }
     };
     let given_back = turn.end().await;

@@ -83,7 +83,7 @@ pub async fn check_listeners(ctx: &VerbContext, wanted: Vec<RequiredPort>) -> Re
             Kind::Conflict,
             format!("The port {shown} of \"{name}\" is already taken{by}"),
         )
-        .hint("stop what holds it, or publish another host port")
+        .hint("stop the program that uses it, or publish another host port")
         .field("port", u64::from(*port));
         let failure = match service {
             Some(service) => failure.field("service", service),

@@ -250,7 +250,7 @@ impl Preflight<'_> {
                     service.name
                 );
                 return Err(Failure::new(Kind::NotFound, message)
-                    .hint("create it; or leave `create_host_path: false` out, and the engine makes an empty folder")
+                    .hint("create it; or remove `create_host_path: false`, and the engine creates an empty folder")
                     .at(bind_sources::place(service, index)));
             }
         }

@@ -39,7 +39,7 @@ pub async fn pull(
     let stalled = || {
         let silence = readable(STALLED);
         Failure::new(Kind::Timeout, format!("The pull of \"{image}\" stalled: the engine reported nothing for {silence}"))
-            .hint("check the connection to the registry, then run the same again: the engine keeps the layers that it has")
+            .hint("check the connection to the registry, then run the same command again: the engine keeps the layers that it has")
             .field("image", image.to_owned())
     };
     let begun = within(host, STALLED, &say, ctx.engine.image_pull(image, None, auth)).await;
@@ -88,7 +88,7 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
             format!(
                 "The image \"{image}\" {pulled}: the registry \"{registry}\" denies access to it"
             ),
-            format!("log in with `docker login {registry}`, then run the same again"),
+            format!("log in with `docker login {registry}`, then run the same command again"),
         ),
         // Registries give the same answer for a missing image and for one without access.
         EngineErrorKind::NotFound if says(&["access denied", "may require"]) => (
@@ -116,13 +116,13 @@ fn pull_failure(error: EngineError, image: &str, is_here: bool) -> Failure {
     let said = if message.contains(&error.message) { String::new() } else { error.message };
     let hint = match error.hint {
         Some(hint) => hint,
-        None if is_here => format!("{hint}; `up` takes the one that the engine has"),
+        None if is_here => format!("{hint}; `up` uses the image that the engine has"),
         None => hint,
     };
     Failure::new(Kind::Image, message)
         .hint(hint)
         .field("image", image.to_owned())
-        .detail("the engine's own words", said)
+        .detail("the engine's message", said)
 }
 
 /// Why a registry can't be reached, if the engine's words, in lower case, say that it can't.

@@ -101,8 +101,10 @@ pub async fn ended(
     let seen = match inspect(&*ctx.engine, waiting.container).await {
         Ok(seen) => seen,
         Err(failure) if failure.kind == Kind::NotFound => {
-            let message =
-                format!("\"{}\" was ready, and was removed by somebody else", waiting.service);
+            let message = format!(
+                "\"{}\" was ready, but another program removed its container",
+                waiting.service
+            );
             return Err(
                 Failure::new(Kind::Unhealthy, message).field("service", waiting.service.to_owned())
             );
@@ -263,7 +265,7 @@ impl<'a> ReadinessWait<'a> {
         if failure.kind == Kind::NotFound {
             return Err(Failure::new(
                 Kind::Unhealthy,
-                format!("\"{}\" was removed while it was waited for", self.waiting.service),
+                format!("\"{}\" was removed while spc waited for it", self.waiting.service),
             ));
         }
         let now = self.ctx.host.monotonic();
@@ -468,7 +470,7 @@ impl<'a> ReadinessWait<'a> {
             Some(Signal::Removed) => Err(self
                 .failure(
                     seen,
-                    format!("\"{}\" was removed while it was waited for", self.waiting.service),
+                    format!("\"{}\" was removed while spc waited for it", self.waiting.service),
                 )
                 .await),
         }

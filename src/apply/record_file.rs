@@ -46,18 +46,18 @@ impl RecordError {
     /// The failure about `what`, which that file contains. `otherwise`: the next step if no newer
     /// spc wrote the file.
     pub(super) fn failure(&self, what: &str, path: &Path, otherwise: &str) -> Failure {
-        let message = format!("{what} can't be read from \"{}\": {self}", path.display());
+        let message = format!("Could not read {what} from \"{}\": {self}", path.display());
         let (kind, hint) = match self {
             Self::Content(error) if error.is_newer() => (Kind::Failed, USE_NEWER.to_owned()),
             Self::Content(_) => (Kind::Failed, format!("fix the file, or {otherwise}")),
             Self::Unreadable { kind: HostErrorKind::PermissionDenied, .. } => (
                 Kind::Failed,
-                format!("let the user who runs spc read and write it, or {otherwise}"),
+                format!("give the user who runs spc read and write access to it, or {otherwise}"),
             ),
             Self::Unreadable { kind: HostErrorKind::SymlinkInPath, .. } => {
-                (Kind::Policy, format!("put the file itself there, or {otherwise}"))
+                (Kind::Policy, format!("replace the symlink with the file itself, or {otherwise}"))
             }
-            Self::Unreadable { .. } => (Kind::Failed, format!("put it right, or {otherwise}")),
+            Self::Unreadable { .. } => (Kind::Failed, format!("repair it, or {otherwise}")),
         };
         Failure::new(kind, message).hint(hint)
     }

@@ -23,7 +23,7 @@ use crate::policy::{CheckedPath, Policy};
 const STATE: &str = "state.json";
 const KEY: &str = "key.json";
 /// The next step where the key can't be used.
-const REMOVE_KEY: &str = "remove it to have a new one made";
+const REMOVE_KEY: &str = "remove it, and spc creates a new one";
 
 /// The record of one project.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,9 +152,9 @@ impl<'a> Records<'a> {
         let Err(error) = self.known() else { return Ok(()) };
         let path = self.path(STATE)?;
         Err(error.failure(
-            &format!("What spc remembers of the project \"{}\"", self.project),
+            &format!("the record of the project \"{}\"", self.project),
             path.as_path(),
-            "remove it: then numbers set with `scale` are forgotten, and what Docker Compose made needs --adopt again",
+            "remove it; spc then forgets numbers set with `scale`, and objects of Docker Compose need --adopt again",
         ))
     }
 
@@ -254,9 +254,10 @@ impl<'a> Records<'a> {
                 RecordError::Content(other) => {
                     (HostErrorKind::Invalid, format!("{other}; {REMOVE_KEY}"))
                 }
-                RecordError::Unreadable { kind: kind @ HostErrorKind::PermissionDenied, why } => {
-                    (kind, format!("{why}; let the user who runs spc read it, or {REMOVE_KEY}"))
-                }
+                RecordError::Unreadable { kind: kind @ HostErrorKind::PermissionDenied, why } => (
+                    kind,
+                    format!("{why}; give the user who runs spc read access to it, or {REMOVE_KEY}"),
+                ),
                 RecordError::Unreadable { kind, why } => (kind, format!("{why}; {REMOVE_KEY}")),
             };
             HostError::new(kind, format!("could not read \"{}\": {why}", path.as_path().display()))

@@ -116,9 +116,9 @@ fn file(host: &dyn Host, folder: &CheckedPath) -> Result<File, Failure> {
     });
     read.map_err(|error| {
         error.failure(
-            "What the project was last brought up with",
+            "the saved options of the project",
             path.as_path(),
-            "remove it and give options such as --target once more",
+            "remove it, and pass options such as --target again",
         )
     })
 }
@@ -210,9 +210,13 @@ mod tests {
                 "format 3 is newer than this spc, which reads formats up to 2",
                 "use the version of spc that wrote it, or a later one",
             ),
-            ("{bad", "it is not what spc wrote there", "fix the file, or remove it"),
-            (r#"{"format": 2}"#, "it is not what spc wrote there", "fix the file, or remove it"),
-            (r#"{"format": 1, "a": 3}"#, "it is not what spc wrote there", "fix the file, or"),
+            ("{bad", "its content was not written by spc", "fix the file, or remove it"),
+            (
+                r#"{"format": 2}"#,
+                "its content was not written by spc",
+                "fix the file, or remove it",
+            ),
+            (r#"{"format": 1, "a": 3}"#, "its content was not written by spc", "fix the file, or"),
         ] {
             let (host, policy) = kept_as(text);
             for failure in [
@@ -222,7 +226,7 @@ mod tests {
                 assert_eq!(
                     failure.message,
                     format!(
-                        "What the project was last brought up with can't be read from \"{KEPT}\": {why}"
+                        "Could not read the saved options of the project from \"{KEPT}\": {why}"
                     )
                 );
                 assert!(failure.hint.unwrap().starts_with(hint), "{text}");

@@ -40,6 +40,6 @@ impl Execution<'_> {
             return Ok(());
         }
         let put_back = self.ctx.engine.container_update(id, restart_policy(Restart::Always)).await;
-        put_back.map_err(|error| of_engine(error, "put the restart policy of a container back"))
+        put_back.map_err(|error| of_engine(error, "restore the restart policy of a container"))
     }
 }

@@ -124,7 +124,7 @@ impl VerbRun<'_> {
         if self.makes_space
             && let Err(failure) = self.check_formats(&observed)
         {
-            self.ctx.log(Level::Warning, format!("{}; going on without it", failure.message));
+            self.ctx.log(Level::Warning, format!("{}; continuing without it", failure.message));
         }
         let plan = self.plan(make_plan, &observed).await?;
         // If a lock exists, another run is active or was killed at its end. In the second case, no
@@ -180,7 +180,7 @@ impl VerbRun<'_> {
         let lock =
             lock::acquire_if_there_is_space(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await?;
         if lock.is_none() {
-            let text = "The engine's disk is full, there is no space for the project's lock: going on without it";
+            let text = "The engine's disk is full, there is no space for the project's lock: continuing without it";
             self.ctx.log(
                 Level::Warning,
                 format!("{text}; another run must not change \"{}\" meanwhile", self.name),
@@ -435,7 +435,7 @@ impl VerbRun<'_> {
             state.keep_only(|id| observed.containers.iter().any(|container| container.id == id));
         });
         if let Err(error) = kept {
-            self.ctx.log(Level::Warning, format!("What this run found is not remembered: {error}"));
+            self.ctx.log(Level::Warning, format!("Could not save what this run found: {error}"));
         }
     }
 }

@@ -170,10 +170,10 @@ async fn bring_up(
         kept.or_else(|error| if options.adopt || scaled.is_some() { Err(error) } else { Ok(()) })
             .map_err(|error| {
                 let what = scaled.map_or_else(
-                    || "What is adopted".to_owned(),
-                    |(service, _)| format!("The scale of \"{service}\""),
+                    || "Could not record what is adopted".to_owned(),
+                    |(service, _)| format!("Could not record the scale of \"{service}\""),
                 );
-                Failure::new(Kind::Failed, format!("{what} can't be remembered: {error}"))
+                Failure::new(Kind::Failed, format!("{what}: {error}"))
             })
     };
     let bases = |build: &Build| images::bases(ctx, build);
@@ -278,7 +278,9 @@ pub async fn down(
     if let Err(error) = records.update(|state| state.scales.clear()) {
         ctx.log(
             Level::Warning,
-            format!("Numbers that were set with `scale` are still remembered: {error}"),
+            format!(
+                "Numbers that were set with `scale` could not be deleted from the record: {error}"
+            ),
         );
     }
     Ok(outcome)
@@ -446,7 +448,7 @@ fn kept_scales(
     let note = |(name, scale): (&String, &Scale)| {
         let containers = if scale.wanted == 1 { "container" } else { "containers" };
         format!(
-            "{name} has {} {containers}, as scale({}) said; write \"scale\" in its description to have another number, or run `down`",
+            "{name} has {} {containers}, set with scale({}); to change that, set \"scale\" in its description, or run `down`",
             scale.wanted, scale.wanted
         )
     };

@@ -89,10 +89,10 @@ impl WriterCheck<'_> {
             .and_then(|there| Some((there, is_orphan(there)?)))
         {
             Some((there, true)) if there.ours => {
-                "--remove-orphans stops and removes that one before".to_owned()
+                "--remove-orphans stops and removes that container first".to_owned()
             }
             Some((_, true)) => {
-                "--adopt --remove-orphans stops and removes that one before".to_owned()
+                "--adopt --remove-orphans stops and removes that container first".to_owned()
             }
             Some((there, false)) if there.ours => {
                 format!("stop the service \"{0}\" first: `.stop([\"{0}\"])`", there.service)
@@ -101,9 +101,9 @@ impl WriterCheck<'_> {
             None => {
                 let is_one_off = found.as_ref().is_some_and(|found| Holder::of(found).is_one_off());
                 let first = if is_one_off {
-                    "run it again when that one has ended"
+                    "run it again when that container has ended"
                 } else {
-                    "stop that one first"
+                    "stop that container first"
                 };
                 format!(
                     "{first}; a volume that several containers may write to has \"x-spc-shared\": true"

@@ -129,7 +129,7 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
             failure = failure.detail(
                 "not shown",
                 format!(
-                    "\"{}\" has more faults than these {MOST}: correct them, then check again",
+                    "\"{}\" has more mistakes than these {MOST}: fix them, then check again",
                     source.name
                 ),
             );

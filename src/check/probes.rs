@@ -22,9 +22,9 @@ pub fn weak(test: &Expr) -> Option<Failure> {
             }
             Some(
                 Failure::usage(
-                    "\"pg_isready\" asks over the socket, where the image's temporary server answers while it still initialises",
+                    "\"pg_isready\" connects over the socket, where the image's temporary server answers during initialisation",
                 )
-                .hint("ask over TCP: add -h 127.0.0.1"),
+                .hint("connect over TCP: add -h 127.0.0.1"),
             )
         }
         Tool::Mysql(name) => {
@@ -39,9 +39,9 @@ pub fn weak(test: &Expr) -> Option<Failure> {
             }
             Some(
                 Failure::usage(format!(
-                    "\"{name} ping\" asks over the socket, where the image's temporary server answers while it still initialises"
+                    "\"{name} ping\" connects over the socket, where the image's temporary server answers during initialisation"
                 ))
-                .hint("ask over TCP: add -h 127.0.0.1"),
+                .hint("connect over TCP: add -h 127.0.0.1"),
             )
         }
     }

@@ -55,13 +55,13 @@ pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
             _ => format!("env(\"{}\")", &found[1]),
         };
         let failure = Failure::usage(format!(
-            "\"{}\" reaches the container as it stands: nothing puts a value in",
+            "\"{}\" reaches the container unchanged: nothing inserts a value",
             whole.as_str()
         ));
         return Some(if whole.as_str() == text {
             failure.hint(format!("write {call}"))
         } else if escaped {
-            failure.hint("only compose files escape \"$\": write it once, and in backticks what is to be put in")
+            failure.hint("only compose files escape \"$\": write one \"$\", and use backticks to insert a value")
         } else {
             failure.hint(format!(
                 "write `{}`",
@@ -72,7 +72,7 @@ pub fn uninterpolated(path: &[Step], text: &str) -> Option<Failure> {
     let found = BARE.as_ref().and_then(|regex| regex.captures(text))?;
     let name = found.get(1)?.as_str();
     let failure = Failure::usage(format!(
-        "\"${name}\" reaches the container as it stands: nothing puts a value in"
+        "\"${name}\" reaches the container unchanged: nothing inserts a value"
     ));
     let whole = format!("${name}");
     Some(if whole == text {

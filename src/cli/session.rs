@@ -295,10 +295,8 @@ impl Session {
         };
         let code = match written.and(self.terminal.finish()) {
             Err(reason) => {
-                self.terminal.err(&format!(
-                    "error: Standard output could not be written: {}",
-                    reason.kind()
-                ));
+                self.terminal
+                    .err(&format!("error: Could not write to standard output: {}", reason.kind()));
                 if error.is_none() { 1 } else { code }
             }
             Ok(()) => code,

@@ -168,7 +168,7 @@ fn task(
     })?;
     if !path.starts_with(&subject.root) {
         let failure = Failure::usage(format!("\"{}\" is outside of the project", path.display()));
-        return Err(failure.hint("-C names the folder of its own project"));
+        return Err(failure.hint("use -C with the folder of its project"));
     }
     Ok(Task { path, words })
 }

@@ -127,7 +127,7 @@ fn execute(session: &Session, common: &CommonOptions, test: &Test) -> Result<(),
     if let Some(outside) = files.iter().find(|file| !file.starts_with(&subject.root)) {
         let failure =
             Failure::usage(format!("\"{}\" is outside of the project", outside.display()));
-        return Err(plain(failure.hint("-C names the folder of its own project")));
+        return Err(plain(failure.hint("use -C with the folder of its project")));
     }
     let runtime = Session::runtime().map_err(plain)?;
     let executor = TaskExecutor::Real(runtime.handle().clone());
@@ -189,9 +189,9 @@ fn refuse_engines(common: &CommonOptions, sweeps: bool) -> Result<(), Box<Diagno
         None => Ok(()),
         Some((name, _)) => {
             let failure = Failure::usage(format!(
-                "{name} has no meaning for tests: each has a simulated machine of its own"
+                "{name} can\'t be used with tests: each has its own simulated machine"
             ));
-            Err(plain(failure.hint("a test sets its machine up with sim::")))
+            Err(plain(failure.hint("set up the machine in the test, with sim::")))
         }
     }
 }
@@ -268,7 +268,7 @@ impl Report {
     fn begin(host: &dyn Host, path: PathBuf) -> Result<Self, Failure> {
         let sink = host.create(&named_itself(host, &path)).map_err(|error| match error.kind {
             HostErrorKind::NotFound => {
-                unwritable(&path, "its folder is not there").hint("make the folder first")
+                unwritable(&path, "its folder does not exist").hint("create the folder first")
             }
             _ => unwritable(&path, &error.message),
         })?;
@@ -287,5 +287,5 @@ impl Report {
 
 fn unwritable(path: &std::path::Path, cause: &str) -> Failure {
     let cause = cause.rsplit_once("\": ").map_or(cause, |(_, cause)| cause);
-    Failure::usage(format!("The JUnit report can't be written to \"{}\": {cause}", path.display()))
+    Failure::usage(format!("Could not write the JUnit report to \"{}\": {cause}", path.display()))
 }

@@ -64,7 +64,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
             if !answer
                 .is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
             {
-                return Err(Failure::new(Kind::Interrupted, "The lock was left as it is"));
+                return Err(Failure::new(Kind::Interrupted, "The lock was not removed"));
             }
         }
         lock::remove(&*ctx.engine, &id).await?;

@@ -154,8 +154,8 @@ impl ComposeFile {
                 Failure::usage(format!("The file is too large: {reason}")).in_file(self.place(None))
             }
             yaml::YamlError::TooLong(error) => {
-                Failure::usage("A whole number of more than 64 bits stands here")
-                    .hint("write it in quotes: a text keeps every digit")
+                Failure::usage("A whole number with more than 64 bits can't be read")
+                    .hint("write it in quotes to keep every digit")
                     .in_file(self.place(locate::mark_of(&error)))
             }
             yaml::YamlError::Syntax(error) => self.not_yaml(&error),
@@ -175,13 +175,13 @@ impl ComposeFile {
         if said.contains("duplicate entry")
             && let Some((key, mark)) = locate::duplicate(text)
         {
-            return Failure::usage(format!("The key \"{key}\" stands twice in this map"))
+            return Failure::usage(format!("The key \"{key}\" is defined twice in this map"))
                 .in_file(self.place(Some(mark)));
         }
         if said.contains("more than one document") {
-            let failure = Failure::usage("The file holds more than one YAML document");
+            let failure = Failure::usage("The file contains more than one YAML document");
             return failure
-                .hint("keep one; what is different elsewhere is a variable's")
+                .hint("keep one; use variables for what differs")
                 .in_file(self.place(second_document(text)));
         }
         let mark = locate::mark_of(error);
@@ -223,7 +223,7 @@ impl ComposeFile {
                     );
                     return Err(self
                         .fault(path, false, message)
-                        .hint("does a variable hold a large text?"));
+                        .hint("does a variable contain a large text?"));
                 }
                 *text = interpolated.text;
             }
@@ -346,7 +346,7 @@ impl ComposeFile {
             .in_file(self.place(None)));
         };
         if root.contains_key("profiles") {
-            let hint = "profiles stand in a service; which are active is said by COMPOSE_PROFILES, or `profiles` in the options of compose";
+            let hint = "write `profiles` in a service; COMPOSE_PROFILES, or `profiles` in the options of compose(), activates them";
             self.faults.push(
                 self.fault(&["profiles".to_owned()], true, "Unknown key \"profiles\"").hint(hint),
             );
@@ -357,7 +357,7 @@ impl ComposeFile {
             self.notes.push(Note {
                 line,
                 span: None,
-                text: "\"version\" is obsolete and says nothing: take it out".to_owned(),
+                text: "\"version\" is obsolete and ignored: remove it".to_owned(),
             });
         }
         Ok(())

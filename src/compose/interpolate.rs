@@ -257,7 +257,7 @@ fn append(out: &mut String, value: &str, here: PiecePosition) -> Result<(), Inte
                 "The text is larger than {} MiB with its variables replaced",
                 LARGEST >> 20
             ),
-            hint: "does a variable hold another one many times?".to_owned(),
+            hint: "does a variable contain another one many times?".to_owned(),
             variable: None,
         });
     }

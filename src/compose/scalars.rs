@@ -16,20 +16,20 @@ pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
     let quote = format!("write \"{written}\" in quotes");
     let same_for_both = |made: String| {
         format!(
-            "{written} stays as it is here, and Compose makes {made} of it: {quote}, and it is the same for both"
+            "{written} stays as it is in spc, but Compose turns it into {made}: {quote} to get the same value in both"
         )
     };
     match value {
         Yaml::Number(number) => {
             let text = rendered(number);
             if text != written {
-                return Some(format!("{written} is a number to YAML, and {text} is what reaches the container: {quote} to keep it"));
+                return Some(format!("YAML reads {written} as a number, and the container gets {text}: {quote} to keep it"));
             }
             let made = fraction_by_compose(number)?;
             (made != written).then(|| same_for_both(made))
         }
         Yaml::Bool(value) => (value.to_string() != written)
-            .then(|| format!("{written} is a truth value to YAML, and {value} is what reaches the container: {quote} to keep it")),
+            .then(|| format!("YAML reads {written} as a truth value, and the container gets {value}: {quote} to keep it")),
         Yaml::String(text) if text == written => whole_by_compose(written).map(same_for_both),
         _ => None,
     }
@@ -95,16 +95,16 @@ mod tests {
     fn a_scalar_that_yaml_changes_is_reported() {
         let said = |written: &str| remark(written, &serde_yaml::from_str(written).unwrap());
         for (written, words) in [
-            ("1.10", "1.1 is what reaches the container"),
-            ("1e3", "1000 is what reaches the container"),
-            ("0x10", "16 is what reaches the container"),
-            ("True", "true is what reaches the container"),
-            ("010", "Compose makes 8 of it"),
-            ("-010", "Compose makes -8 of it"),
-            ("089", "Compose makes 89 of it"),
-            ("1_000", "Compose makes 1000 of it"),
-            ("1.5e-7", "Compose makes 1.5e-07 of it"),
-            ("1234567.5", "Compose makes 1.2345675e+06 of it"),
+            ("1.10", "the container gets 1.1:"),
+            ("1e3", "the container gets 1000:"),
+            ("0x10", "the container gets 16:"),
+            ("True", "the container gets true:"),
+            ("010", "Compose turns it into 8:"),
+            ("-010", "Compose turns it into -8:"),
+            ("089", "Compose turns it into 89:"),
+            ("1_000", "Compose turns it into 1000:"),
+            ("1.5e-7", "Compose turns it into 1.5e-07:"),
+            ("1234567.5", "Compose turns it into 1.2345675e+06:"),
         ] {
             assert!(
                 said(written).is_some_and(|text| text.contains(words)),

@@ -19,7 +19,7 @@ pub(super) fn hint(image: &str, words: &str) -> String {
         let registry =
             ImageReference::parse(image).map_or_else(String::new, |reference| reference.registry);
         return format!(
-            "check its name; if it is right, log in with `docker login {registry}`, then run the same again"
+            "check its name; if it is right, log in with `docker login {registry}`, then run the same command again"
         );
     }
     "build or import it first, or check its name and the way to its registry".to_owned()

@@ -31,7 +31,7 @@ use crate::model::step::{ActionKind, Object};
 use crate::policy::settings::READ_ONLY_EXECS;
 
 /// The assumed result of a command that does not run.
-pub const SILENT_SUCCESS: &str = "it ends with code 0 and prints nothing";
+pub const SILENT_SUCCESS: &str = "exit code 0, no output";
 
 /// Receives the effects of the task on this thread.
 pub trait Effects: Send + Sync {

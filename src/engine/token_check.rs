@@ -26,18 +26,18 @@ fn check(call: &Call<'_>) -> Result<()> {
         match piece {
             Piece::Text(text) => {
                 if let Some(token) = token::first(text) {
-                    found = Some(format!(" \"{}\"", token.name));
+                    found = Some(format!("the secret \"{}\"", token.name));
                 }
             }
             Piece::Delivery(bytes) if token::is_in_bytes(bytes) => {
-                found.get_or_insert_default();
+                found.get_or_insert_with(|| "a secret".to_owned());
             }
             Piece::Delivery(_) => {}
         }
     });
     let Some(name) = found else { return Ok(()) };
     let message = format!(
-        "The engine was not asked for {}: the secret{name} would stand in it unrevealed",
+        "The call {} was not sent: it contains the placeholder of {name} in place of the value",
         call.method()
     );
     let hint = "deliver a secret as a file with `secrets` of a service or of a build, in stdin or, exposed, in an environment";

@@ -59,7 +59,7 @@ pub fn reserve(held: impl FnOnce() -> Option<u64>, bytes: usize) -> Result<Reser
 /// The error of a run that holds, or would hold, this many bytes.
 pub fn exceeded(held: u64) -> HostError {
     let message = format!(
-        "the script holds too much: {} MiB of memory, of {} at most",
+        "the script uses too much memory: {} MiB of at most {}",
         held >> 20,
         RUN_LIMIT >> 20
     );
@@ -118,7 +118,7 @@ mod tests {
         let held = || Some(RUN_LIMIT - (8 << 20));
         drop(reserve(held, 4 << 20).unwrap());
         let error = reserve(held, 16 << 20).err().unwrap();
-        assert_eq!(error.message, "the script holds too much: 1032 MiB of memory, of 1024 at most");
+        assert_eq!(error.message, "the script uses too much memory: 1032 MiB of at most 1024");
         assert!(reserve(held, STEP - 1).is_ok(), "what is small is not asked for");
     }
 

@@ -86,7 +86,7 @@ impl Consumer for Journal {
         }
         self.write(&mut state, event).map_err(|error| {
             *state = JournalState::Broken;
-            format!("The run is not recorded: {error}")
+            format!("Could not record the run in the journal: {error}")
         })
     }
 }

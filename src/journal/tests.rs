@@ -123,7 +123,7 @@ fn a_symlink_to_the_journals_is_not_followed_and_the_others_say_once_that_nothin
         panic!("{seen:?}")
     };
     assert_eq!((first, second), (&started(), &started()));
-    assert!(text.starts_with("The run is not recorded: "), "{text}");
+    assert!(text.starts_with("Could not record the run in the journal: "), "{text}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 /// The digits of a short id.
 const SHORT_ID: usize = 12;
 
-/// The cause of a step: `not there`, `environment DEBUG changed`.
+/// The cause of a step: `missing`, `environment DEBUG changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(strum::VariantNames))]
 pub enum Cause {
@@ -88,21 +88,21 @@ pub struct OtherImage {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotThere => f.write_str("not there"),
-            Self::AskedFor => f.write_str("asked for"),
-            Self::AskedForInLine(line) => write!(f, "asked for in line {line}"),
-            Self::AskedForByName => f.write_str("asked for by name"),
-            Self::Verb(verb) => write!(f, "\"{verb}\" was asked for"),
+            Self::NotThere => f.write_str("missing"),
+            Self::AskedFor => f.write_str("requested"),
+            Self::AskedForInLine(line) => write!(f, "requested in line {line}"),
+            Self::AskedForByName => f.write_str("requested by name"),
+            Self::Verb(verb) => write!(f, "\"{verb}\" was requested"),
             Self::Interrupted => f.write_str("left by an interrupted run"),
-            Self::SecondOfNumber => f.write_str("a second container of this number"),
+            Self::SecondOfNumber => f.write_str("a second container with this number"),
             Self::ImageChanged(None) => f.write_str("image changed"),
             Self::ImageChanged(Some(image)) => write!(f, "image changed {image}"),
             Self::DescriptionChanged(changed) => changed.fmt(f),
             Self::Adopted => f.write_str("adopted from Docker Compose"),
             Self::Dead => f.write_str("dead"),
-            Self::AnonymousVolumesRenewed => f.write_str("its anonymous volumes are renewed"),
+            Self::AnonymousVolumesRenewed => f.write_str("anonymous volumes are renewed"),
             Self::NetworkRemoved => f.write_str("its network was removed"),
-            Self::NotOnNetwork(network) => write!(f, "it is not on the network \"{network}\""),
+            Self::NotOnNetwork(network) => write!(f, "not on the network \"{network}\""),
             Self::SecretChanged => f.write_str("a secret's value changed"),
             Self::SecretsChanged(names) => {
                 let secrets = if names.len() == 1 { "the secret" } else { "the secrets" };
@@ -111,23 +111,23 @@ impl fmt::Display for Cause {
             }
             Self::NeverStarted => f.write_str("never started"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
-            Self::NotRunning => f.write_str("does not run"),
-            Self::RestartsAgain(None) => f.write_str("restarts again and again"),
+            Self::NotRunning => f.write_str("not running"),
+            Self::RestartsAgain(None) => f.write_str("keeps restarting"),
             Self::RestartsAgain(Some(code)) => {
-                write!(f, "restarts again and again, the last time it ended with code {code}")
+                write!(f, "keeps restarting, last exit code {code}")
             }
-            Self::Unhealthy => f.write_str("is unhealthy"),
-            Self::StartedAgain(1) => f.write_str("was started again by the engine once, just now"),
+            Self::Unhealthy => f.write_str("unhealthy"),
+            Self::StartedAgain(1) => f.write_str("was just restarted by the engine"),
             Self::StartedAgain(times) => {
-                write!(f, "was started again by the engine {times} times, just now")
+                write!(f, "was restarted by the engine {times} times just now")
             }
-            Self::NotReady => f.write_str("is not ready yet"),
+            Self::NotReady => f.write_str("not ready yet"),
             Self::Scale(scale) => write!(f, "scale is {scale}"),
             Self::NoLongerDescribed => f.write_str("no longer described"),
             Self::SubnetTaken { by, subnet } => {
                 write!(f, "no longer described, and \"{by}\" takes its subnet {subnet}")
             }
-            Self::OneOff => f.write_str("a one-off"),
+            Self::OneOff => f.write_str("one-off container"),
         }
     }
 }
@@ -190,8 +190,8 @@ mod tests {
     fn a_cause_with_data_reads_as_a_sentence() {
         let subnet = "10.1.0.0/24".parse().unwrap();
         for (cause, text) in [
-            (Cause::AskedForInLine(31), "asked for in line 31"),
-            (Cause::Verb("down".to_owned()), "\"down\" was asked for"),
+            (Cause::AskedForInLine(31), "requested in line 31"),
+            (Cause::Verb("down".to_owned()), "\"down\" was requested"),
             (changed(&[], None), "description changed"),
             (changed(&["environment A", "ports"], None), "environment A, ports changed"),
             (changed(&["image"], Some(("web:1", "web:2"))), "image changed (web:1 → web:2)"),
@@ -202,16 +202,13 @@ mod tests {
                 ))),
                 "image changed (0123456789ab → f)",
             ),
-            (Cause::NotOnNetwork("n".to_owned()), "it is not on the network \"n\""),
+            (Cause::NotOnNetwork("n".to_owned()), "not on the network \"n\""),
             (secrets(&["a"]), "the value of the secret \"a\" changed"),
             (secrets(&["a", "b"]), "the value of the secrets \"a\", \"b\" changed"),
             (Cause::Exited(137), "exited with code 137"),
-            (
-                Cause::RestartsAgain(Some(2)),
-                "restarts again and again, the last time it ended with code 2",
-            ),
-            (Cause::StartedAgain(1), "was started again by the engine once, just now"),
-            (Cause::StartedAgain(3), "was started again by the engine 3 times, just now"),
+            (Cause::RestartsAgain(Some(2)), "keeps restarting, last exit code 2"),
+            (Cause::StartedAgain(1), "was just restarted by the engine"),
+            (Cause::StartedAgain(3), "was restarted by the engine 3 times just now"),
             (Cause::Scale(2), "scale is 2"),
             (
                 Cause::SubnetTaken { by: "n".to_owned(), subnet },

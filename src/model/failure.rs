@@ -83,7 +83,7 @@ impl fmt::Display for Kind {
 
 /// The next step if a container is paused.
 pub fn unpause(container: &str) -> String {
-    format!("let it go on with `docker unpause {container}`")
+    format!("resume it with `docker unpause {container}`")
 }
 
 /// Where the wrong value is in a description: `["services", "db", "ports", "0"]`.

@@ -35,12 +35,12 @@ pub const USE_NEWER: &str = "use the version of spc that wrote it, or a later on
 pub enum FormatError {
     #[error("format {version} is newer than this spc, which reads formats up to {newest}")]
     Newer { version: String, newest: u32 },
-    #[error("it is not what spc wrote there")]
+    #[error("its content was not written by spc")]
     Garbage,
-    #[error("it is not what spc wrote there: the key \"{0}\" is in it twice")]
+    #[error("its content was not written by spc: the key \"{0}\" is in it twice")]
     RepeatedKey(String),
     /// The value in the place of the version.
-    #[error("it is not what spc wrote there: its format is {0}, and not a whole number from 1 on")]
+    #[error("its content was not written by spc: its format is {0}, not a whole number from 1 on")]
     NoVersion(String),
 }
 

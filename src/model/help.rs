@@ -72,7 +72,7 @@ const OWN_LETTERS: [(&str, Option<&str>); 6] = [
 pub fn own_letter(word: &str) -> Option<String> {
     let (letter, long) = OWN_LETTERS.into_iter().find(|(letter, _)| *letter == word)?;
     let before = format!(
-        "spc's own \"{letter}\" stands before the runbook's name: spc run {letter} … RUNBOOK"
+        "spc's own \"{letter}\" has to come before the runbook's name: spc run {letter} … RUNBOOK"
     );
     Some(long.map_or_else(|| before.clone(), |long| format!("{before}; after it write {long}")))
 }

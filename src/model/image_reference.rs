@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 255;
 /// The next step for a name with a [`fault`].
 pub fn how_to_name(text: &str) -> &'static str {
     if text.contains('$') {
-        return "in a script, a value goes into a text between backticks: `nginx:${env(\"TAG\")}`";
+        return "to insert a value in a script, use backticks: `nginx:${env(\"TAG\")}`";
     }
     "write it as [registry/]name[:tag][@digest]"
 }
@@ -120,7 +120,7 @@ pub fn fault(text: &str) -> Option<String> {
         ));
     }
     if text.contains('$') {
-        return Some("it contains \"$\", and nothing puts a value in there".to_owned());
+        return Some("it contains \"$\", and nothing inserts a value there".to_owned());
     }
     let Some(reference) = ImageReference::parse(text) else {
         return Some("it is empty".to_owned());
@@ -157,7 +157,7 @@ pub fn fault(text: &str) -> Option<String> {
         }
     }
     if !is_domain(&reference.registry) {
-        return Some(format!("\"{}\" is no name of a registry", reference.registry));
+        return Some(format!("\"{}\" is not a registry name", reference.registry));
     }
     let path = reference.path.strip_prefix(OFFICIAL).unwrap_or(&reference.path);
     if path.contains(char::is_uppercase) {
@@ -260,7 +260,7 @@ mod tests {
             ("nginx@", "its digest, after \"@\", is empty"),
             ("app:1@", "its digest, after \"@\", is empty"),
             ("ng inx", "it contains a space"),
-            ("redis:${TAG:-7}", "it contains \"$\", and nothing puts a value in there"),
+            ("redis:${TAG:-7}", "it contains \"$\", and nothing inserts a value there"),
             ("nginx\n", "it contains a space"),
             ("nginx\u{7}", "it contains a control character"),
             ("Nginx", "it contains capital letters"),
@@ -272,7 +272,7 @@ mod tests {
                 "-nginx",
                 "it contains \"-nginx\", and a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"",
             ),
-            ("a..b/c", "\"a..b\" is no name of a registry"),
+            ("a..b/c", "\"a..b\" is not a registry name"),
             (
                 "nginx:-1",
                 "its tag is \"-1\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\"",
@@ -285,8 +285,8 @@ mod tests {
                 "nginx@sha256:ab",
                 "its digest is \"sha256:ab\", and one is sha256: and 64 hexadecimal digits",
             ),
-            ("a.b:x/c", "\"a.b:x\" is no name of a registry"),
-            ("http://a/b", "\"http:\" is no name of a registry"),
+            ("a.b:x/c", "\"a.b:x\" is not a registry name"),
+            ("http://a/b", "\"http:\" is not a registry name"),
             (
                 "größe",
                 "it contains \"größe\", and a part of it has small letters and digits, and between them \".\", \"_\", \"__\" or \"-\"",

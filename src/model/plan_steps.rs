@@ -322,7 +322,7 @@ mod tests {
             json!([
                 {
                     "step": 1, "service": "web", "action": "pull", "object": object("image", "web:2"),
-                    "cause": "not there", "after": [], "changes": true
+                    "cause": "missing", "after": [], "changes": true
                 },
                 {
                     "step": 2, "service": "web", "action": "create",

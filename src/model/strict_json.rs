@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
         let mut values = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if values.contains_key(&key) {
-                let error = A::Error::custom("a key stands twice");
+                let error = A::Error::custom("a key is defined twice");
                 self.repeated.replace(Some(key));
                 return Err(error);
             }

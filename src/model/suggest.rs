@@ -27,7 +27,7 @@ pub fn did_you_mean<'a>(
     }
     let mut all: Vec<&str> = candidates.into_iter().collect();
     all.sort_unstable();
-    if all.is_empty() { None } else { Some(format!("there is: {}", all.join(", "))) }
+    if all.is_empty() { None } else { Some(format!("available: {}", all.join(", "))) }
 }
 
 /// The word that a hint of [`did_you_mean`] suggests.
@@ -44,6 +44,6 @@ mod tests {
         assert_eq!(nearest("helthcheck", ["image", "healthcheck"]), Some("healthcheck"));
         assert_eq!(nearest("DB", ["db", "redis"]), Some("db"));
         assert_eq!(nearest("zebra", ["image", "ports"]), None);
-        assert_eq!(did_you_mean("zebra", ["ports", "image"]).unwrap(), "there is: image, ports");
+        assert_eq!(did_you_mean("zebra", ["ports", "image"]).unwrap(), "available: image, ports");
     }
 }

@@ -19,7 +19,7 @@ const KNOWN: &[(&str, &str)] = &[
         r#"(?:UndefinedTable|ProgrammingError|ERROR)[^\n]*relation "([^"]+)" does not exist"#,
         "the database has no table \"$1\": a migration was not applied. Run the db_init runbook, or `python manage.py migrate`",
     ),
-    (r"No space left on device", "the disk is full: `docker system df` shows what takes it"),
+    (r"No space left on device", "the disk is full: `docker system df` shows what uses it"),
     (r"exec format error", "the image is for another kind of processor than this machine's"),
 ];
 

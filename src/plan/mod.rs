@@ -324,16 +324,13 @@ impl ScriptObserver for PlanListener {
 
     fn awaits_end(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.complete(container)) {
-            self.recorder.assume_wait(
-                &format!("the end of the container {name}"),
-                "it completes with code 0",
-            );
+            self.recorder.assume_wait(&format!("the end of the container {name}"), "exit code 0");
         }
     }
 
     fn awaits_readiness(&self, container: &str) {
         if let Some(name) = self.engine.get().and_then(|engine| engine.get_ready(container)) {
-            self.recorder.assume_wait(&format!("the container {name}"), "it gets ready");
+            self.recorder.assume_wait(&format!("the container {name}"), "it becomes ready");
         }
     }
 

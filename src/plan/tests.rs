@@ -240,13 +240,13 @@ fn a_first_up_is_planned_with_what_waits_for_what() {
     let world = world(&[("up.rhai", &up(WEB))]);
     let expected = "\
 up.rhai:3  up shop
-  1  pull image web:1                   not there
-  2  create network shop_default        not there
-  3  create volume shop_data            not there
-  4  create container shop-web-1        not there; its image is unknown until step 1; after 1, 2, 3
-  5  deliver secrets to container shop-web-1  not there; after 4
-  6  start container shop-web-1         not there; after 4, 5
-  7  wait until ready container shop-web-1  not there; after 6
+  1  pull image web:1                   missing
+  2  create network shop_default        missing
+  3  create volume shop_data            missing
+  4  create container shop-web-1        missing; its image is unknown until step 1; after 1, 2, 3
+  5  deliver secrets to container shop-web-1  missing; after 4
+  6  start container shop-web-1         missing; after 4, 5
+  7  wait until ready container shop-web-1  missing; after 6
 1 to pull, 3 to create";
     let preview = planned_and_run(&world, "up.rhai");
     assert_eq!(
@@ -383,13 +383,13 @@ fn an_unknown_result_is_marked_at_the_line_that_depends_on_it() {
     planned_and_run(&world, "up.rhai");
     let expected = "\
 ask.rhai:3
-  1  run command /bin/sh -c date in container shop-web-1  asked for in line 3
-ask.rhai:5: the lines below depend on the command \"/bin/sh -c date\" in the container shop-web-1 (step 1); the plan assumes: it ends with code 0 and prints nothing
+  1  run command /bin/sh -c date in container shop-web-1  requested in line 3
+ask.rhai:5: the steps below depend on the command \"/bin/sh -c date\" in the container shop-web-1 (step 1); assumed: exit code 0, no output
 ask.rhai:6
-  2  write file done                                      asked for in line 6
+  2  write file done                                      requested in line 6
 ask.rhai:8
-  3  run command git tag                                  asked for in line 8
-ask.rhai:9: the lines below depend on the question \"Sure?\"; the plan assumes: yes
+  3  run command git tag                                  requested in line 8
+ask.rhai:9: the steps below depend on the question \"Sure?\"; assumed: yes
 2 to run, 1 to write";
     assert_eq!(text(&planned(&world, "ask.rhai")), expected);
     assert!(world.host.info(&CheckedPath::trusted("/project/done")).is_err());
@@ -449,7 +449,7 @@ fn a_job_that_the_script_waits_for_is_assumed_to_complete() {
     for (preview, step) in [(first, 4), (planned(&world, "wait.rhai"), 1)] {
         let said = text(&preview);
         assert!(
-            said.contains("wait.rhai:4: the lines below depend on the end of the container shop-job-1; the plan assumes: it completes with code 0"),
+            said.contains("wait.rhai:4: the steps below depend on the end of the container shop-job-1; assumed: exit code 0"),
             "{said}"
         );
         assert!(preview.ends.is_none() && said.contains("write file done"), "{said}");

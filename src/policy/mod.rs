@@ -184,8 +184,10 @@ fn project_directory(
             format!("name a folder below that of {SETTINGS_FILE}"),
         )),
         Resolution::Missing | Resolution::Dangling => Err(given.error(
-            format!("The project_directory \"{}\" is not there", given.text),
-            format!("make the folder, or name one that is; it is relative to {SETTINGS_FILE}"),
+            format!("The project_directory \"{}\" does not exist", given.text),
+            format!(
+                "create the folder, or choose an existing one; it is relative to {SETTINGS_FILE}"
+            ),
         )),
     }
 }

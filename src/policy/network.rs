@@ -142,10 +142,10 @@ const UNKNOWN_SOURCE: &str =
 
 /// The address in the canonical form that is checked and requested, or why it is not an address.
 fn canonical(given: &str) -> Result<Url, &'static str> {
-    const NOT_AN_ADDRESS: &str = "it is no address like \"http://localhost:8000/\"";
+    const NOT_AN_ADDRESS: &str = "it is not an address like \"http://localhost:8000/\"";
     let mut url = Url::parse(given).map_err(|_| NOT_AN_ADDRESS)?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("only http and https are spoken");
+        return Err("only http and https are supported");
     }
     // A name with a final dot is the same name. Lists and resolvers must not see two forms of it.
     if let Some(name) = url.domain().and_then(|name| name.strip_suffix('.')).map(str::to_owned) {

@@ -116,7 +116,7 @@ impl Policy {
         };
         if has(real, SETTINGS_FILE) {
             return Some(format!(
-                "{SETTINGS_FILE} says what scripts may do, and is written by hand"
+                "{SETTINGS_FILE} defines what scripts may do, and only people change it"
             ));
         }
         let in_project = self.project(real).filter(|_| !within(real, &self.writable));
@@ -145,7 +145,7 @@ impl Policy {
     }
 }
 
-pub(super) const DANGLING: &str = "it is a symlink that leads nowhere";
+pub(super) const DANGLING: &str = "it is a symlink that can't be followed";
 
 /// Whether `path` is one of `roots` or inside one.
 pub(super) fn within(path: &Path, roots: &[PathBuf]) -> bool {

@@ -94,14 +94,13 @@ impl Policy {
                 name,
                 &format!(
                     ", made from \"{from}\"{}",
-                    if is_gone { ", which is not there any more" } else { "" }
+                    if is_gone { ", which no longer exists" } else { "" }
                 ),
             );
             let moved = format!(
-                "if this is that project, in a folder that was renamed or moved or in another release, say so with --project {name}"
+                "if this is the same project, in a renamed or moved folder or in another release, use --project {name}"
             );
-            let beside =
-                "to have another one beside it, give this one a name of its own with --project";
+            let beside = "for a separate project, choose another name with --project";
             return Err(refused.help(if of_stack { format!("{moved}; {beside}") } else { moved }));
         }
         // Without containers, nothing shows from where Docker Compose created a volume or a
@@ -113,10 +112,9 @@ impl Policy {
             let refused = Refusal::new(doing, object).because(belongs(
                 object,
                 name,
-                ", made by Docker Compose from a folder that is not recorded",
+                ", created by Docker Compose from an unknown folder",
             ));
-            return Err(refused
-                .help("if it is what Docker Compose left of this project, --adopt takes it over"));
+            return Err(refused.help("if Docker Compose created it for this project, use --adopt"));
         }
         Ok(CheckedProject(name.to_owned()))
     }
@@ -139,13 +137,13 @@ impl Policy {
     /// whatever `spc.toml` allows.
     pub fn of_compose(&self, doing: &str, object: &str, owner: &str) -> Refusal {
         Refusal::new(doing, object)
-            .because(format!("Docker Compose made it, for the project \"{owner}\""))
-            .help("scripts change only what spc made; Docker's own commands change this one")
+            .because(format!("Docker Compose created it, for the project \"{owner}\""))
+            .help("scripts change only what spc created; use docker commands for this one")
     }
 
     /// The refusal for an object that no project created.
     pub fn of_nobody(&self, doing: &str, object: &str) -> Refusal {
-        Refusal::new(doing, object).because("no project made it")
+        Refusal::new(doing, object).because("no project created it")
     }
 }
 

@@ -193,7 +193,7 @@ impl Reader<'_> {
         let Ok(required) = semver::VersionReq::parse(requirement) else {
             return Err(self.error(
                 value,
-                format!("\"{requirement}\" is no version"),
+                format!("\"{requirement}\" is not a version"),
                 format!("write {EXAMPLE}"),
             ));
         };
@@ -306,7 +306,7 @@ impl Reader<'_> {
     fn no_home(&self, value: &Spanned<DeValue<'_>>, path: &str) -> SettingsError {
         self.error(
             value,
-            format!("\"{path}\" is not taken as the home folder"),
+            format!("\"{path}\" is not expanded to the home folder"),
             "write the path in full",
         )
     }
@@ -383,7 +383,7 @@ impl Reader<'_> {
     fn syntax(&self, error: &toml::de::Error) -> SettingsError {
         let offset = error.span().map_or(self.text.len(), |span| span.start).min(self.text.len());
         let (line, column) = position(self.text, self.text.floor_char_boundary(offset));
-        let message = format!("The file is no TOML: {}", error.message().replace('`', "\""));
+        let message = format!("The file is not valid TOML: {}", error.message().replace('`', "\""));
         SettingsError { line, column, message, hint: None }
     }
 }
@@ -514,7 +514,7 @@ mod tests {
         assert_eq!(hint.unwrap(), "did you mean \"commands\"?");
         let (line, column, _, hint) = fails("zebra = 1\n");
         assert_eq!((line, column), (1, 1));
-        assert_eq!(hint.unwrap(), "there is: allow, project_directory, spc");
+        assert_eq!(hint.unwrap(), "available: allow, project_directory, spc");
     }
 
     #[test]
@@ -563,7 +563,7 @@ mod tests {
         assert_eq!(fails("[allow]\ncommand_folder = \"\"\n").2, "\"command_folder\" is empty");
         assert_eq!(
             fails("[allow]\ncommand_folder = \"~/x\"\n").2,
-            "\"~/x\" is not taken as the home folder"
+            "\"~/x\" is not expanded to the home folder"
         );
     }
 
@@ -572,7 +572,7 @@ mod tests {
         let (line, column, message, hint) = fails("[allow]\nread = [\"/a\", \"~/b\"]\n");
         assert_eq!(
             (line, column, message.as_str()),
-            (2, 15, "\"~/b\" is not taken as the home folder")
+            (2, 15, "\"~/b\" is not expanded to the home folder")
         );
         assert_eq!(hint.unwrap(), "write the path in full");
     }
@@ -584,7 +584,7 @@ mod tests {
             (line, column, message.as_str()),
             (2, 7, "The project needs spc 0.2, and this is spc 0.1.4")
         );
-        assert_eq!(fails("spc = \"newest\"\n").2, "\"newest\" is no version");
+        assert_eq!(fails("spc = \"newest\"\n").2, "\"newest\" is not a version");
         assert!(Settings::parse_for(b"spc = \">=0.1.2, <0.3\"\n", "0.1.4").is_ok());
     }
 
@@ -608,7 +608,7 @@ mod tests {
     fn broken_toml_is_named_at_its_place() {
         let (line, column, message, _) = fails("spc = \"0.1\"\n[allow\n");
         assert_eq!((line, column), (2, 7));
-        assert!(message.starts_with("The file is no TOML: unclosed table"), "{message}");
+        assert!(message.starts_with("The file is not valid TOML: unclosed table"), "{message}");
         let error = Settings::parse(b"# \xe9\n").unwrap_err();
         assert_eq!(
             (error.line, error.column, error.message.as_str()),

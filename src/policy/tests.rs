@@ -179,7 +179,7 @@ fn a_symlink_to_nothing_is_not_written_through() {
         let refusal = write(&policy, given).unwrap_err();
         assert_eq!(
             refusal.message(),
-            format!("A script may not write \"{given}\": it is a symlink that leads nowhere")
+            format!("A script may not write \"{given}\": it is a symlink that can't be followed")
         );
         assert_eq!(refusal.hint(), None);
     }
@@ -218,7 +218,7 @@ fn a_script_does_not_allow_itself_more() {
         let refusal = write(&policy, given).unwrap_err();
         assert_eq!(
             refusal.because.unwrap(),
-            "spc.toml says what scripts may do, and is written by hand"
+            "spc.toml defines what scripts may do, and only people change it"
         );
         assert_eq!(refusal.add, Vec::<String>::new());
     }
@@ -262,7 +262,7 @@ fn a_project_directory_that_is_not_there_or_leads_out_is_named_at_its_place() {
     let error = fails("gone");
     assert_eq!(
         (error.line, error.column, error.message.as_str()),
-        (2, 21, "The project_directory \"gone\" is not there")
+        (2, 21, "The project_directory \"gone\" does not exist")
     );
     assert_eq!(fails("out").message, "The project_directory \"out\" leads out of the project");
 }
@@ -442,7 +442,7 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
         "A script may not stop the container \"shop-web-1\": it belongs to the project \"shop\", made from \"/work/other\""
     );
     assert_eq!(refusal.add, ["projects = [\"shop\"]"]);
-    let here = "if this is that project, in a folder that was renamed or moved or in another release, say so with --project shop";
+    let here = "if this is the same project, in a renamed or moved folder or in another release, use --project shop";
     assert_eq!(refusal.help.as_deref(), Some(here));
     let stack = ObjectUse { of_stack: true, ..STOP_WEB };
     let refusal = bare
@@ -452,11 +452,13 @@ fn a_project_is_the_scripts_own_by_where_it_was_made() {
         .unwrap_err();
     assert_eq!(
         refusal.help.as_deref(),
-        Some(format!("{here}; to have another one beside it, give this one a name of its own with --project").as_str())
+        Some(
+            format!("{here}; for a separate project, choose another name with --project").as_str()
+        )
     );
     assert!(own(&bare, &[made(Some("/work/app/src"), true)]).is_err());
     let left = own(&bare, &[made(None, false)]).unwrap_err();
-    assert!(left.help.as_deref().unwrap().ends_with("--adopt takes it over"), "{left:?}");
+    assert!(left.help.as_deref().unwrap().ends_with("use --adopt"), "{left:?}");
     assert!(own(&policy("").with_adoption(true), &[made(None, false)]).is_ok(), "a person says it");
     assert!(
         own(

@@ -22,9 +22,10 @@ pub fn file(host: &dyn Host) -> Result<Option<PathBuf>, Failure> {
             FileKind::File => Ok(Some(path)),
             FileKind::Other => Ok(None),
             FileKind::Folder => Err(Failure::usage(format!("\"{}\" is a folder", path.display()))),
-            FileKind::Symlink => {
-                Err(Failure::usage(format!("\"{}\" leads nowhere", path.display())))
-            }
+            FileKind::Symlink => Err(Failure::usage(format!(
+                "\"{}\" is a symlink that leads nowhere",
+                path.display()
+            ))),
         },
         Err(error) if error.kind == HostErrorKind::NotFound => Ok(Some(path)),
         Err(error) => Err(error.into()),

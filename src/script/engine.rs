@@ -69,7 +69,7 @@ fn over(limit: u64, count: u64) -> Option<Failure> {
         || Failure::new(Kind::Timeout, format!("The script took more than {limit} operations"));
     (limit > 0 && count > limit).then(|| {
         failure()
-            .hint("if that is no endless loop, --max-operations gives it more")
+            .hint("if it is not an endless loop, raise the limit with --max-operations")
             .field(OPERATIONS, limit)
     })
 }

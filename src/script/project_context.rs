@@ -271,7 +271,7 @@ fn variables(
                 let hint = if given {
                     "give another --env-file"
                 } else {
-                    "the project's variables stand in it; --env-file names another"
+                    "a .env file holds variables; use another one with --env-file"
                 };
                 return Err(plain(Failure::usage(error.message).hint(hint)));
             }

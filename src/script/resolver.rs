@@ -114,7 +114,7 @@ pub fn find(
         Err(error) if error.kind == HostErrorKind::NotFound => {
             let failure = refused(&format!("there is no file \"{}\"", library.shown(&file)));
             return Err(match path.strip_suffix(".rhai") {
-                Some(stem) => failure.hint(format!("leave the ending out: import \"{stem}\"")),
+                Some(stem) => failure.hint(format!("remove the file extension: import \"{stem}\"")),
                 None => suggest(library, failure, path, Some(&file)),
             });
         }

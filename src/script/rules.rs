@@ -24,7 +24,7 @@ pub fn misplaced_imports(ast: &AST) -> Vec<(Failure, Position)> {
             return true;
         };
         if !imports(ast).any(|top| std::ptr::eq(top, *statement)) {
-            let failure = Failure::usage("An import stands inside a block or a function");
+            let failure = Failure::usage("An import can't be inside a block or a function");
             found.push((failure.hint("move it to the top of the file"), *position));
         } else if !matches!(import.0, Expr::StringConstant(..)) {
             let failure = Failure::usage("The path of an import is not plain text");

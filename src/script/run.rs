@@ -305,7 +305,7 @@ pub fn missing(library: &Library, path: &Path) -> Failure {
             failure.hint(format!("there are no runbooks in \"{}\"", library.shown(folder)))
         }
         None => failure.hint(format!(
-            "there is: {}",
+            "available: {}",
             scripts.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
         )),
     }

@@ -93,7 +93,7 @@ fn reserved(
         failure.hint(match (before, word) {
             (_, "null") => "write () for no value",
             (before, "debug") if before.ends_with("log::") => "write log::verbose",
-            _ => "take another name",
+            _ => "choose another name",
         })
     })
 }

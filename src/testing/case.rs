@@ -203,16 +203,16 @@ fn unused(test_context: &TestContext) -> Option<Box<Diagnostic>> {
         unused.into_iter().find(|unused| unused.is_late || !means(&unused.pattern))?;
     let failure = Failure::new(
         Kind::Failed,
-        format!("No container that was started after it is what sim::process(\"{pattern}\") means"),
+        format!("No container that was started afterwards matches sim::process(\"{pattern}\")"),
     );
     let failure = if *is_late {
-        failure.hint("it counts for containers that are started from then on: call it before the run that starts them")
+        failure.hint("it applies to containers that are started later: call it before the run that starts them")
     } else {
         let known: BTreeSet<&str> = described.iter().chain(started).map(String::as_str).collect();
         match did_you_mean(pattern.trim_matches('*'), known.iter().copied()) {
             Some(hint) => failure.hint(hint),
             None => failure
-                .hint(format!("there is: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
+                .hint(format!("available: {}", known.into_iter().collect::<Vec<_>>().join(", "))),
         }
     };
     Some(project_context::plain(failure))

@@ -56,7 +56,7 @@ pub fn report(
     report.set_time(summary.took);
     report.add_test_suites(order.into_iter().filter_map(|file| suites.remove(file)));
     report.to_string().map_err(|error| {
-        Failure::new(Kind::Failed, format!("The JUnit report could not be made: {error}"))
+        Failure::new(Kind::Failed, format!("Could not create the JUnit report: {error}"))
     })
 }
 

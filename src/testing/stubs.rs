@@ -58,7 +58,7 @@ impl Stubs {
             Some(
                 failure
                     .hint(hint.unwrap_or_else(|| {
-                        "correct the pattern, or take the call out of this test".to_owned()
+                        "fix the pattern, or remove the call from this test".to_owned()
                     }))
                     .detail(
                         "asked without an answer",

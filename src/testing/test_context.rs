@@ -221,22 +221,19 @@ fn stopped(stop: Stop, waits: &[String], at: Option<&Diagnostic>) -> Box<Diagnos
             format!("The test waits for something that can't come{waited}"),
         ),
         Stop::TooLong(limit) => {
-            let message = format!(
-                "The test went on for more than {} of virtual time{waited}",
-                readable(limit)
-            );
+            let message =
+                format!("The test ran for more than {} of virtual time{waited}", readable(limit));
             Failure::new(Kind::Timeout, message).hint(if waits.is_empty() {
-                "if it may wait that long, --max-time gives it more"
+                "if it may wait that long, raise the limit with --max-time"
             } else {
-                "say with sim::process when that comes, as in #{ exits_after: \"1s\" } or #{ ready_after: \"1s\" }; if the test may wait that long, \
-                 --max-time gives it more"
+                "say with sim::process when that comes, as in #{ exits_after: \"1s\" } or #{ ready_after: \"1s\" }; if the test may wait that long, raise the limit with --max-time"
             })
         }
         Stop::TooManyCalls(limit) => Failure::new(
             Kind::Timeout,
             format!("The test made more than {limit} calls of the engine{waited}"),
         )
-        .hint("if they are meant, --max-calls allows more"),
+        .hint("if they are intended, raise the limit with --max-calls"),
     };
     let placed = crate::script::errors::without_place(failure);
     Box::new(match at {

@@ -230,19 +230,19 @@ fn a_behaviour_of_containers_that_there_are_not_fails_the_test() {
     "#;
     let failed = failures(runbook, tests);
     let message = |name: &str| {
-        format!("No container that was started after it is what sim::process(\"{name}\") means")
+        format!("No container that was started afterwards matches sim::process(\"{name}\")")
     };
     let expected = [
         ("test_1_slip", message("backnd"), "did you mean \"backend\"?".to_owned()),
         (
             "test_2_nothing_like_it",
             message("q*"),
-            "there is: backend, extra, extra:1, serve all, shop-backend-1, shop-extra-1, shop:1".to_owned(),
+            "available: backend, extra, extra:1, serve all, shop-backend-1, shop-extra-1, shop:1".to_owned(),
         ),
         (
             "test_3_late",
             message("shop-backend-1"),
-            "it counts for containers that are started from then on: call it before the run that starts them".to_owned(),
+            "it applies to containers that are started later: call it before the run that starts them".to_owned(),
         ),
         ("test_4_by_every_name", String::new(), String::new()),
         ("test_5_described_and_not_started", String::new(), String::new()),
@@ -256,11 +256,11 @@ fn a_failed_test_also_names_a_pattern_that_matches_nothing() {
     let runbook = "stack(\"shop\", #{ services: #{ web: #{ image: \"shop:1\" } } }).up();\n";
     let tests = "fn test_slow() { sim::process(\"wbe\", #{ ready_after: \"5m\" }); assert(runbook(\"up\").took > duration(\"5m\")); }\n";
     let failure = failure_of(runbook, tests);
-    assert_eq!(failure.message, "The condition does not hold");
+    assert_eq!(failure.message, "The condition is false");
     let cause = failure.details.iter().find(|detail| detail.title == "the cause may be").unwrap();
     assert_eq!(
         cause.text,
-        "No container that was started after it is what sim::process(\"wbe\") means\ndid you mean \"web\"?"
+        "No container that was started afterwards matches sim::process(\"wbe\")\ndid you mean \"web\"?"
     );
 }
 
@@ -287,8 +287,8 @@ fn an_unanswered_request_in_a_test_suggests_the_sim_function() {
     assert_eq!(
         hints,
         [
-            "in a test, `sim::http(\"http://localhost:8000/x\", …)` says what is answered",
-            "in a test, `sim::command(\"git *\", …)` says what it answers",
+            "in a test, `sim::http(\"http://localhost:8000/x\", …)` defines the answer",
+            "in a test, `sim::command(\"git *\", …)` defines its result",
         ]
     );
 }

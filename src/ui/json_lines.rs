@@ -319,8 +319,7 @@ mod tests {
     #[test]
     fn a_word_of_spc_itself_stays_if_a_secret_is_the_same() {
         let captured = CapturedTerminal::plain();
-        for (number, word) in ["start", "container", "not there", "failed"].into_iter().enumerate()
-        {
+        for (number, word) in ["start", "container", "missing", "failed"].into_iter().enumerate() {
             let token = Secrets::token("key", [u8::try_from(number).unwrap(); 16]);
             captured.secrets.add("key", &token, word);
         }
@@ -334,7 +333,7 @@ mod tests {
         captured.tell(&lines(&captured), &Event::StepStarted { label, cause });
         assert_eq!(
             captured.stdout(),
-            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_started","action":"start","object":{"kind":"container","name":"[secret key]-1"},"cause":"not there"}
+            r#"{"time":"2023-11-14T22:13:20.250Z","event":"step_started","action":"start","object":{"kind":"container","name":"[secret key]-1"},"cause":"missing"}
 "#
         );
     }

@@ -21,7 +21,7 @@ use anstyle::Style;
 use parking_lot::Mutex;
 use unicode_width::UnicodeWidthStr;
 
-use super::step_labels::{FIRST_COLUMN, Lines, TIME_COLUMN, WORD_COLUMN, words, worth_saying};
+use super::step_labels::{FIRST_COLUMN, Lines, word_and_time, words, worth_saying};
 use super::terminal::{ASIDE, FAILURE, SUBJECT, SUCCESS, Terminal, WARNING, styled};
 use crate::model::cause::Cause;
 use crate::model::event::{Detail, Event, Level, StepStatus};
@@ -109,10 +109,11 @@ impl Progress {
         rest: &str,
     ) {
         let elapsed = elapsed.map(time::readable).unwrap_or_default();
+        let (word_column, time_column) = word_and_time(word);
         let mut line = format!(
-            "{}  {}  {elapsed:>TIME_COLUMN$}  {}",
+            "{}  {}  {elapsed:>time_column$}  {}",
             state.first_column(subject),
-            styled(style, &padded(word, WORD_COLUMN)),
+            styled(style, &padded(word, word_column)),
             styled(ASIDE, &visible_line(rest)),
         );
         if rest.is_empty() {
@@ -268,7 +269,7 @@ impl Consumer for Progress {
                 self.line(
                     &mut state,
                     subject,
-                    (WARNING, "cut short"),
+                    (WARNING, "interrupted"),
                     None,
                     &format!("{} {object}", label.action),
                 );
@@ -554,7 +555,7 @@ db          waiting               exit code 2, 10 probes
         run.tell(&Event::StepInterrupted { label: start("web") });
         let expected = "\
 web         waited           3 s  for db and redis to be ready
-web         cut short             start spc-web-1
+web         interrupted           start spc-web-1
 ";
         assert_eq!(run.captured.stderr(), expected);
     }
@@ -598,7 +599,7 @@ spc         unchanged             up: nothing to do
         run.tell(&done(1, Some("db"), "disconnect", "container spc-db-1", 5));
         let expected = "\
 celery-worker  started       150 ms  spc-celery-worker-1
-db             disconnected       5 ms  spc-db-1
+db             disconnected    5 ms  spc-db-1
 ";
         assert_eq!(run.captured.stderr(), expected);
     }

@@ -9,6 +9,16 @@ pub const FIRST_COLUMN: usize = 10;
 pub const WORD_COLUMN: usize = 9;
 /// Width of elapsed times.
 pub const TIME_COLUMN: usize = 9;
+/// How many columns a long word may take from the elapsed time.
+const OVERHANG: usize = 4;
+
+/// The widths of an action word and of the elapsed time after it. A long word takes columns from
+/// the time, so that the text after both stays aligned.
+pub const fn word_and_time(word: &str) -> (usize, usize) {
+    let overhang = word.len().saturating_sub(WORD_COLUMN);
+    let overhang = if overhang > OVERHANG { OVERHANG } else { overhang };
+    (WORD_COLUMN + overhang, TIME_COLUMN - overhang)
+}
 
 /// The cause, unless it is the usual one of every first run.
 pub fn worth_saying(cause: Option<&Cause>) -> Option<&Cause> {

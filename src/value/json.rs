@@ -94,7 +94,7 @@ fn convert(value: &Dynamic, way: &mut ConversionState) -> Result<Value, Failure>
     if let Some(secret) = value.read_lock::<SecretToken>() {
         return Ok(secret.token.clone().into());
     }
-    Err(refused(format!("is {}, which has no place in data", type_names::a(value)), &way.path))
+    Err(refused(format!("is {}, which can't be stored as data", type_names::a(value)), &way.path))
 }
 
 fn convert_map(map: &Map, way: &mut ConversionState) -> Result<Value, Failure> {
@@ -275,7 +275,7 @@ mod tests {
         let list: Dynamic =
             vec![Dynamic::from(1_i64), Dynamic::from(rhai::FnPtr::new("f").unwrap())].into();
         let failure = to_json(&Map::from([("steps".into(), list)]).into()).unwrap_err();
-        assert_eq!(failure.message, "\"steps.1\" is a function, which has no place in data");
+        assert_eq!(failure.message, "\"steps.1\" is a function, which can't be stored as data");
         assert_eq!(failure.path.unwrap().keys, ["steps", "1"]);
         assert_eq!(
             to_json(&f64::NAN.into()).unwrap_err().message,

@@ -148,12 +148,12 @@ impl Options {
             None => Ok(()),
             Some(token) => {
                 let message = format!(
-                    "The secret \"{}\" would stand in \"{key}\" of the {}",
+                    "The secret \"{}\" can't be used in \"{key}\" of the {}",
                     token.name, self.what
                 );
                 Err(self
                     .wrong(key, message)
-                    .hint("a secret goes into stdin or, exposed, into an environment"))
+                    .hint("pass a secret in stdin or, exposed, in an environment"))
             }
         }
     }
@@ -236,7 +236,7 @@ pub fn duration_of(value: &Dynamic) -> Result<Duration, Failure> {
     let failure = Failure::usage(format!("{} is not a duration", super::text::literal(value)));
     Err(match number(value) {
         Some(_) => {
-            failure.hint(format!("say of what: \"{0}s\" or \"{0}m\"", super::text::plain(value)))
+            failure.hint(format!("add a unit: \"{0}s\" or \"{0}m\"", super::text::plain(value)))
         }
         None => failure.hint("write it like \"1m30s\" or \"500ms\""),
     })
@@ -327,6 +327,6 @@ mod tests {
         );
         let failure = options.duration("timeout").unwrap_err();
         assert_eq!(failure.message, "\"timeout\" of the exec options: 30 is not a duration");
-        assert_eq!(failure.hint.as_deref(), Some("say of what: \"30s\" or \"30m\""));
+        assert_eq!(failure.hint.as_deref(), Some("add a unit: \"30s\" or \"30m\""));
     }
 }

@@ -94,7 +94,7 @@ pub fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorDotExpr(text, _) => describe_field(error, text),
         EvalAltResult::ErrorPropertyNotFound(name, _) => Failure::usage(format!("There is no field \"{name}\"")),
         EvalAltResult::ErrorIndexNotFound(index, _) => Failure::usage(format!("There is nothing at {}", super::text::literal(index))),
-        EvalAltResult::ErrorVariableExists(name, _) => Failure::usage(format!("The variable \"{name}\" is already there")),
+        EvalAltResult::ErrorVariableExists(name, _) => Failure::usage(format!("The variable \"{name}\" already exists")),
         EvalAltResult::ErrorForbiddenVariable(name, _) => Failure::usage(format!("A variable can't be called \"{name}\"")),
         EvalAltResult::ErrorMismatchDataType(wanted, given, _) | EvalAltResult::ErrorMismatchOutputType(wanted, given, _) => {
             describe_mismatch(wanted, given)
@@ -129,7 +129,7 @@ pub fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorDataTooLarge(what, _) => Failure::usage(format!("The value is too large: {}", what.to_lowercase())),
         EvalAltResult::ErrorTooManyVariables(_) => Failure::usage("There are too many variables"),
         EvalAltResult::ErrorTooManyModules(_) => Failure::usage("There are too many imports"),
-        EvalAltResult::LoopBreak(..) => Failure::usage("break and continue stand inside a loop"),
+        EvalAltResult::LoopBreak(..) => Failure::usage("break and continue can only be used in a loop"),
         other => Failure::usage(sentence(&without_position(other))),
     }
 }
@@ -300,7 +300,7 @@ fn describe_function(missing: &MissingName) -> Failure {
     }
     if is_closure(name) {
         return Failure::usage(format!(
-            "The function given takes another number of arguments than {}",
+            "The function does not take this number of arguments: {}",
             arguments.len()
         ));
     }
@@ -370,8 +370,9 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
             Failure::usage("\"eval\" is not available").hint("write a function or a closure")
         }
         ParseErrorType::Reserved(word) if word.starts_with(char::is_alphabetic) => {
-            let hint =
-                format!("take another name, or as the key of a map write it in quotes: \"{word}\"");
+            let hint = format!(
+                "choose another name, or as the key of a map write it in quotes: \"{word}\""
+            );
             Failure::usage(format!("\"{word}\" is a reserved word")).hint(hint)
         }
         ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => constant(name),
@@ -384,10 +385,10 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
         ParseErrorType::ExprTooDeep => Failure::usage("The expression is nested too deeply")
             .hint("give a part of it a name with let"),
         ParseErrorType::FnDuplicatedDefinition(name, count) => Failure::usage(format!(
-            "The function \"{name}\" with {count} parameters is there already"
+            "The function \"{name}\" with {count} parameters already exists"
         )),
         ParseErrorType::DuplicatedProperty(key) => {
-            Failure::usage(format!("The key \"{key}\" stands twice in this map"))
+            Failure::usage(format!("The key \"{key}\" is defined twice in this map"))
         }
         other => Failure::usage(sentence(&other.to_string())),
     }
@@ -449,9 +450,9 @@ mod tests {
             ("1 / 0", "Division by zero: 1 / 0"),
             (
                 "let x = #{ default: 1 };",
-                "\"default\" is a reserved word | take another name, or as the key of a map write it in quotes: \"default\"",
+                "\"default\" is a reserved word | choose another name, or as the key of a map write it in quotes: \"default\"",
             ),
-            ("let x = #{ a: 1, a: 2 };", "The key \"a\" stands twice in this map"),
+            ("let x = #{ a: 1, a: 2 };", "The key \"a\" is defined twice in this map"),
             (
                 "let x =",
                 "The script ends before it is complete | is a bracket or a brace not closed?",

@@ -122,7 +122,7 @@ async fn an_engine_without_buildkit_builds_with_the_classic_builder() {
         let secrets = std::collections::BTreeMap::from([("key".to_owned(), "the value".into())]);
         let error = built(case, BuildRequest { secrets, ..build() }).await.unwrap_err();
         assert_eq!(error.kind, Kind::Invalid);
-        assert!(error.message.contains("the engine has no BuildKit") && error.hint.is_some(), "{error:?}");
+        assert!(error.message.contains("need BuildKit, and the engine does not have it") && error.hint.is_some(), "{error:?}");
 
         let failing = format!("FROM {}\nRUN echo about to fail && exit 3\n", case.fixture.image);
         let error = built(case, request(case, &failing)).await.unwrap_err();

@@ -101,14 +101,14 @@ fn a_compose_project_stays_unchanged_without_adopt() {
     describe(&project);
     let (before, ids) = (objects(&project.name), containers(&project.name));
     project.up().ends(1).prints(&[
-        "A project \"spct-refused\" that spc did not make is on this engine: spct-refused-db-1",
-        "--adopt takes it over",
+        "This engine has a project \"spct-refused\" that spc did not create, with the containers spct-refused-db-1",
+        "use --adopt",
     ]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before.clone(), ids.clone()));
     project
         .spc(&["run", "scripts/down.rhai"])
         .ends(0)
-        .prints(&["left alone, because spc did not make them: spct-refused-db-1"]);
+        .prints(&["kept, because spc did not create them: spct-refused-db-1"]);
     assert_eq!((objects(&project.name), containers(&project.name)), (before, ids));
     project.script("app::describe().down(#{ volumes: true });").arg("--adopt").ends(0);
     assert_eq!(objects(&project.name), Vec::<String>::new());
@@ -147,8 +147,8 @@ fn a_volume_left_by_compose_needs_adopt() {
     composed(&project);
     docker(&["rm", "--force", &project.container("db")]);
     describe(&project);
-    let left = "was made by Docker Compose, for a project of this name";
-    project.up().ends(1).prints(&[left, "--adopt takes it over"]);
+    let left = "was created by Docker Compose for a project of this name";
+    project.up().ends(1).prints(&[left, "use --adopt"]);
     project.up().arg("--adopt").ends(0);
     project.script("app::describe().down(#{ volumes: true });").ends(0);
     assert!(
@@ -181,7 +181,7 @@ fn adopting_leftovers_of_a_killed_compose_runs_one_database_at_a_time() {
         (exec(&project.container("db"), &["cat", "/data/log"]) == wanted).then_some(())
     };
     until("the first database runs", LONG, || has_logged("start\n"));
-    project.up().arg("--adopt").ends(0).prints(&["a second container of this number"]);
+    project.up().arg("--adopt").ends(0).prints(&["a second container with this number"]);
     assert_eq!(
         containers(&project.name).keys().cloned().collect::<Vec<_>>(),
         [project.container("db")]
@@ -203,7 +203,7 @@ fn a_used_container_name_is_reported_with_its_project() {
     first.up().ends(0);
     let before = containers(&first.name);
     second.up().ends(1).prints(&[
-        "The container name \"spct-name-shared\" is taken by another container: spc made it for the service \"a\" of the project \"spct-name-first\"",
+        "The container name \"spct-name-shared\" is taken by another container: spc created it for the service \"a\" of the project \"spct-name-first\"",
         "running, created",
         "choose another \"container_name\"",
     ]);

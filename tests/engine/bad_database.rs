@@ -84,7 +84,7 @@ fn a_database_that_exits_is_rolled_back_with_every_row() {
                 "\"db\" exited",
                 "with code 3",
                 "this is no database",
-                "db: the container before serves again",
+                "db: the previous container is running again",
             ]);
             assert_healthy(&project);
             let then = count();

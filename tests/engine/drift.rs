@@ -87,7 +87,7 @@ fn a_container_name_in_use_is_reported() {
     docker(&["create", "--name", &name, busybox(), "true"]);
     project.stack(&format!(r#"services: #{{ web: #{{ image: "{}", command: ["sleep", "1000"], stop_grace_period: "0s" }} }}"#, busybox()));
     project.up().ends(1).prints(&[
-        "The container name \"spct-name-taken-web-1\" is taken by another container: neither spc nor Docker Compose made it",
+        "The container name \"spct-name-taken-web-1\" is taken by another container: neither spc nor Docker Compose created it",
         "--project",
     ]);
     docker(&["rm", &name]);
@@ -103,7 +103,7 @@ fn changed_network_settings_need_down_and_up() {
         "\"default\": #{ internal: true, ipam",
     );
     project.up().ends(1).prints(&[
-        "The network \"spct-other-net_default\" was made with other settings than these",
+        "The network \"spct-other-net_default\" was created with other settings",
         "run `down`, then `up`",
     ]);
     assert!(runs(&project.container("web")));

@@ -41,12 +41,12 @@ fn a_command_that_times_out_is_terminated_with_its_child_processes() {
         .ends(1);
     ended.prints(&[
         "The command in \"web\" did not end within 1 s",
-        "it was ended; give it more time with `timeout`",
+        "spc ended it; set a longer `timeout`",
     ]);
     assert_eq!(commands(&project), Vec::<String>::new());
     // The same for a command of another user that runs without a shell.
     let text = r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s", user: "1000" });"#;
-    project.script(text).ends(1).prints(&["it was ended"]);
+    project.script(text).ends(1).prints(&["spc ended it"]);
     assert_eq!(commands(&project), Vec::<String>::new());
 }
 
@@ -73,7 +73,7 @@ fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
         let text = format!(
             r#"app::describe().service("web").exec("{command}", #{{ timeout: "1s", {user} }});"#
         );
-        project.script(&text).ends(1).prints(&["it was ended"]);
+        project.script(&text).ends(1).prints(&["spc ended it"]);
         assert_eq!(commands(&project), Vec::<String>::new(), "{command} {user}");
     }
 }
@@ -126,6 +126,6 @@ fn a_command_that_can_not_be_terminated_is_reported() {
     let ended = project
         .script(r#"app::describe().service("web").exec(["sleep", "4242"], #{ timeout: "1s" });"#)
         .ends(1);
-    ended.prints(&["it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
+    ended.prints(&["it is still running in the container (the container has no /bin/sh that could end it): restart the container to end it"]);
     assert_eq!(commands(&project), ["sleep 4242"]);
 }

@@ -58,7 +58,7 @@ fn labels_of_an_image_do_not_assign_a_container_to_a_project() {
     project
         .script(&format!("container(\"{stranger}\").stop();"))
         .ends(5)
-        .prints(&["no project made it"]);
+        .prints(&["no project created it"]);
     docker(&["rm", "--force", &stranger]);
     let _ = try_docker(&["image", "rm", &image]);
 }
@@ -71,7 +71,7 @@ fn a_container_with_the_name_of_the_lock_is_reported_and_not_removed() {
     docker(&["run", "--detach", "--name", &name, &image, "sleep", "1000"]);
     let said = [
         format!(
-            "The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock and is none",
+            "The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock but is not a lock",
             project.name
         ),
         format!("of the image \"{image}\", running, created "),

@@ -33,8 +33,7 @@ fn stop_and_down_work_on_an_engine_with_a_full_disk() {
     script("app::describe().restart();")
         .ends(1)
         .prints(&["no space left on device", "`docker system df`"]);
-    let warning =
-        "The engine's disk is full, there is no space for the project's lock: going on without it";
+    let warning = "The engine's disk is full, there is no space for the project's lock: continuing without it";
     script("app::describe().stop();").ends(0).prints(&[warning]);
     assert_eq!((running("db").trim(), running("web").trim()), ("false", "false"));
     // The engine could not store the new state, so `docker ps` still lists the containers.

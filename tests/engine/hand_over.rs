@@ -34,7 +34,7 @@ fn ports_move_between_services_and_are_rolled_back_after_a_failure() {
     let before = containers(&project.name);
     let dies = format!("command: [\"sh\", \"-c\", \"exit 3\"], {}", publish(two));
     services(&project, &[sleeper("web", &publish(one)), sleeper("proxy", &dies)]);
-    project.up().ends(1).prints(&["the container before serves again"]);
+    project.up().ends(1).prints(&["the previous container is running again"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(ports(&project.container("proxy")), format!("80/tcp -> 127.0.0.1:{one}"));
 
@@ -62,7 +62,7 @@ fn a_renamed_network_keeps_its_subnet_and_is_rolled_back_after_a_failure() {
     project.up().ends(0);
     let id = inspect(&project.container("a"))["Id"].clone();
     describe("fresh", "command: [\"sh\", \"-c\", \"exit 3\"]");
-    project.up().ends(1).prints(&["the container before serves again"]);
+    project.up().ends(1).prints(&["the previous container is running again"]);
     let back = inspect(&project.container("a"));
     assert_eq!((&back["Id"], &back["State"]["Status"]), (&id, &"running".into()));
     assert_eq!(

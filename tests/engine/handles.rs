@@ -250,7 +250,7 @@ fn a_script_can_not_change_objects_of_other_projects() {
         );
     }
     docker(&["volume", "create", "spct-nobodys"]);
-    mine.script("volume(\"spct-nobodys\").remove();").ends(5).prints(&["no project made it"]);
+    mine.script("volume(\"spct-nobodys\").remove();").ends(5).prints(&["no project created it"]);
     docker(&["volume", "rm", "spct-nobodys"]);
     assert!(is_there("volume", "spct-other_data"));
     assert_eq!(exec(&other.container("web"), &["cat", "/www/index.html"]), "it serves\n");

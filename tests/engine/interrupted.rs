@@ -21,7 +21,7 @@ fn an_interrupt_while_waiting_keeps_created_containers_and_up_continues() {
     run.signal(Signal::INT);
     let ended = run.ends(130).prints(&[
         "interrupted: finishing the steps that have started",
-        "run it again: it goes on from here",
+        "run the same command again to continue",
         "start container spct-int-wait-web-1",
     ]);
     assert!(ended.took < LIMIT);
@@ -81,7 +81,7 @@ fn an_interrupt_during_a_replacement_restores_the_old_container() {
     run.until_reported("spct-int-replace-db-1.new");
     run.until_reported("db          started");
     run.signal(Signal::INT);
-    run.ends(130).prints(&["db: the container before serves again"]);
+    run.ends(130).prints(&["db: the previous container is running again"]);
     assert_eq!(containers(&project.name), before);
     assert_eq!(inspect(&project.container("db"))["State"]["Running"], true);
     stack("true");

@@ -211,7 +211,7 @@ fn a_paused_lock_owner_stops_after_its_lock_was_taken_over() {
     second.ends(0).prints(&["ready"]);
     // The first run's own probe has timed out, so it uses the engine's health check.
     first.signal(Signal::CONT);
-    first.ends(4).prints(&["The project's lock was taken away from this run"]);
+    first.ends(4).prints(&["This run lost the project's lock"]);
     assert_eq!(starts(&watch.so_far(), &project, "web"), 1);
     assert!(!is_there("container", &lock(&project)));
 }
@@ -222,7 +222,7 @@ fn a_lock_owner_stops_after_its_lock_was_removed() {
     let first = owner(&project);
     docker(&["rm", &lock(&project)]);
     let_db_get_ready(&project);
-    first.ends(4).prints(&["The project's lock was taken away from this run", "run it again"]);
+    first.ends(4).prints(&["This run lost the project's lock", "run it again"]);
     project.up().ends(0).prints(&["started"]);
 }
 

@@ -40,8 +40,7 @@ fn a_project_in_a_renamed_folder_needs_the_project_option_once() {
     exec(&project.container("a"), &["sh", "-c", "echo kept >/data/row"]);
     let before = containers(name);
     std::fs::rename(project.path("one"), project.path("two")).unwrap();
-    let (hint, gone) =
-        (format!("say so with --project {name}"), "/one\", which is not there any more");
+    let (hint, gone) = (format!("use --project {name}"), "/one\", which no longer exists");
     let id = before.values().next().unwrap();
     for (script, what) in [
         (UP, "change the project"),
@@ -90,7 +89,7 @@ fn releases_behind_a_symlink_take_over_the_stack() {
     for release in ["2", "3"] {
         std::fs::remove_file(&link).unwrap();
         symlink(format!("releases/{release}"), &link).unwrap();
-        run(&project, "current", UP).ends(5).prints(&["in another release, say so with --project"]);
+        run(&project, "current", UP).ends(5).prints(&["in another release, use --project"]);
         run(&project, "current", UP).args(&["--project", name]).ends(0);
         assert_eq!(exec(&project.container("a"), &["sh", "-c", "echo $WORD"]).trim(), release);
         run(&project, "current", UP).ends(0);

@@ -58,7 +58,7 @@ fn wrong_certificates_are_reported_with_their_file_and_a_suggested_fix() {
     ]);
 
     let plain = project.spc(&["ps"]).env("DOCKER_HOST", engine.docker_host());
-    plain.ends(1).prints(&["it speaks TLS, and was asked without", "set DOCKER_TLS_VERIFY=1"]);
+    plain.ends(1).prints(&["it requires TLS", "set DOCKER_TLS_VERIFY=1"]);
     let reverse = ps(&engine.client()).env("DOCKER_HOST", Relay::new().docker_host());
     reverse.ends(1).prints(&["it does not speak TLS", "unset DOCKER_TLS_VERIFY"]);
 

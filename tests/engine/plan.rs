@@ -261,7 +261,7 @@ fn a_plan_runs_a_read_only_command_only_if_the_policy_allows_it() {
     project.spc(&["run", "scripts/up.rhai"]).ends(0);
     let plan = || project.spc(&["plan", "--all-steps", "scripts/ask.rhai"]).ends(0);
     let container = format!("{}-web-1", project.name);
-    assert!(plan().stdout.contains("as `assume` says"));
+    assert!(plan().stdout.contains("from `assume`"));
     assert!(try_docker(&["exec", &container, "cat", "/tmp/ran"]).is_err(), "nothing ran");
     project.file("spc.toml", "spc = \"0.1\"\n[allow]\nread_only_execs = true\n");
     for count in 1..=2 {
@@ -289,7 +289,7 @@ fn a_run_does_exactly_what_was_planned() {
     let causes = |steps: &[Step]| steps.iter().map(|step| step.cause.clone()).collect::<Vec<_>>();
 
     let first = trial.plan_and_run(&up);
-    assert!(causes(&first).iter().all(|cause| cause == "not there"), "{first:?}");
+    assert!(causes(&first).iter().all(|cause| cause == "missing"), "{first:?}");
     trial.nothing(&up);
 
     describe(project, &own, "blue-of-a-test", true);
@@ -459,9 +459,9 @@ fn a_plan_of_db_init_marks_what_depends_on_command_output() {
     assert!(assumed[0].contains("makemigrations --check"), "{plan:#}");
     let text = trial.project.spc(&["plan", "scripts/db_init.rhai"]).ends(0);
     text.printed(&[
-        "the lines below depend on the command",
+        "the steps below depend on the command",
         "scripts/database.rhai:",
-        "it ends with code 0 and prints nothing",
+        "exit code 0, no output",
     ]);
     trial.plan_and_run(&["scripts/db_init.rhai"]);
     trial.nothing(&["scripts/db_init.rhai"]);

@@ -122,7 +122,7 @@ fn json_output_contains_the_progress_as_events() {
     let mut rest = events.iter();
     for wanted in [
         json!({"event": "verb_started", "project": project.name, "verb": "up", "steps": 7, "services": ["db", "web"], "unchanged": []}),
-        json!({"event": "step_started", "service": "db", "action": "create", "object": db, "cause": "not there"}),
+        json!({"event": "step_started", "service": "db", "action": "create", "object": db, "cause": "missing"}),
         json!({"event": "step_waiting", "service": "web", "action": "start", "object": web, "waits_for": "db to be ready"}),
         json!({"event": "step_progress", "service": "db", "action": "wait_until_ready", "object": db, "state": "probing", "exit_code": 1, "text": "probing, exit code 1"}),
         json!({"event": "step_done", "service": "db", "action": "wait_until_ready", "object": db}),

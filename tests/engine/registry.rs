@@ -141,7 +141,7 @@ fn a_private_image_is_pulled_with_the_credentials_of_docker_login() {
     let missing = r#"{"credsStore": "spct-gone"}"#;
     run(&registry.config("missing", missing))
         .ends(1)
-        .prints(&["\"docker-credential-spct-gone\", which config.json names, is not here"]);
+        .prints(&["\"docker-credential-spct-gone\" from config.json is not installed"]);
 
     project.file("none.rhai", &format!("image(\"{host}/spct/none:1\").pull();\n"));
     let config = registry.config("auths", &registry.login());

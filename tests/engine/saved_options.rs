@@ -38,14 +38,12 @@ fn up(project: &Project, words: &[&str], target_variable: Option<&str>) -> SpcOu
 #[test]
 fn saved_options_are_the_defaults_of_the_next_run() {
     let project = project("kept");
-    up(&project, &[], None)
-        .printed(&["development web"])
-        .does_not_print(&["as the project was last brought up"]);
+    up(&project, &[], None).printed(&["development web"]).does_not_print(&["as in the last run"]);
     up(&project, &["--profile", "production"], Some("production"))
         .printed(&["production edge web"]);
     up(&project, &[], None).printed(&["production edge web"]).prints(&[
-        "--target is \"production\", as the project was last brought up; --target says otherwise",
-        "--profile is \"production\", as the project was last brought up; --profile says otherwise",
+        "--target is \"production\", as in the last run; pass --target to change it",
+        "--profile is \"production\", as in the last run; pass --profile to change it",
         "unchanged",
     ]);
     up(&project, &[], Some("development")).printed(&["development edge web"]);
@@ -123,9 +121,9 @@ fn unreadable_saved_options_are_an_error() {
     up(&project, &["--target", "production"], None).printed(&["production web"]);
     project.file(".spc/options.json", "{bad");
     project.spc(&["run", "up.rhai"]).ends(1).prints(&[
-        "can't be read from",
+        "Could not read the saved options",
         "options.json",
-        "it is not what spc wrote there",
+        "its content was not written by spc",
         "--target",
     ]);
     assert_eq!(std::fs::read_to_string(project.path(".spc/options.json")).unwrap(), "{bad");

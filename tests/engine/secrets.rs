@@ -206,7 +206,7 @@ fn a_secret_reaches_an_environment_only_through_expose() {
     };
     describe("`${secret(\"token\")}`");
     project.up().ends(2).prints(&[
-        "The secret \"token\" would stand in the environment of \"web\" as TOKEN",
+        "The secret \"token\" can't be used in the environment of \"web\" as TOKEN without expose()",
         "expose(secret(\"token\"))",
     ]);
     describe("expose(secret(\"token\"))");

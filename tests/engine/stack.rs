@@ -145,7 +145,7 @@ fn taken_ports_of_nginx_are_reported(project: &Project, to_production: impl Fn()
     to_production().ends(1).prints(&[
         &format!("The port {http} of \"nginx\" is already taken by the process "),
         &format!("(pid {})", std::process::id()),
-        "stop what holds it, or set NGINX_HTTP_PORT to another port in .env",
+        "stop the program that uses it, or set NGINX_HTTP_PORT to another port in .env",
     ]);
     drop(process);
     let container = docker(&[
@@ -162,7 +162,7 @@ fn taken_ports_of_nginx_are_reported(project: &Project, to_production: impl Fn()
         inspect(container.trim())["Name"].as_str().unwrap().trim_start_matches('/').to_owned();
     to_production().ends(1).prints(&[
         &format!("The service \"nginx\" needs the host port {https}, which is taken by the container \"{name}\""),
-        "stop what holds it, or set NGINX_HTTPS_PORT to another port in .env",
+        "stop the program that uses it, or set NGINX_HTTPS_PORT to another port in .env",
     ]);
     docker(&["rm", "--force", &name]);
 }

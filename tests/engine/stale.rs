@@ -35,19 +35,19 @@ fn old_anonymous_volumes_are_reported_and_renewed_on_request() {
     );
     let list = || exec(&project.container("a"), &["cat", "/app/deps/list"]).trim().to_owned();
     describe(&project, r#"target: "one", args: #{ V: "1" }"#);
-    project.up().ends(0).does_not_print(&["keeps what", "was built from something else"]);
+    project.up().ends(0).does_not_print(&["keeps what", "changed since it was built"]);
     let first = volume(&project);
     assert_eq!(list(), "deps 1");
     // If the description changes without a build, spc warns and changes nothing.
     describe(&project, r#"target: "two", args: #{ V: "2" }"#);
     let said = format!(
-        "the image \"{image}\" was built from something else than is described now (target, arguments)"
+        "the description of the image \"{image}\" changed since it was built (target, arguments)"
     );
     project.spc(&["plan", "scripts/up.rhai"]).ends(0).printed(&["nothing to do", &said]);
     project.up().ends(0).prints(&[&said]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
     // After a build, the new container keeps the volume with its old content.
-    let kept = "a: the image changed, and \"/app/deps\" keeps what the old container had there";
+    let kept = "a: the image changed, and \"/app/deps\" still has the anonymous volume";
     let built = "let s = app::describe();\ns.build();\ns.up();";
     project.script(built).ends(0).prints(&[kept, "--renew-anon-volumes"]);
     assert_eq!((volume(&project), list()), (first.clone(), "deps 1".to_owned()));
@@ -55,7 +55,7 @@ fn old_anonymous_volumes_are_reported_and_renewed_on_request() {
     // `--renew-anon-volumes` creates a volume with the new image's content. spc does not remove the
     // old volume.
     let renewing = ["plan", "--renew-anon-volumes", "scripts/up.rhai"];
-    project.spc(&renewing).ends(0).printed(&["its anonymous volumes are renewed", &first]);
+    project.spc(&renewing).ends(0).printed(&["anonymous volumes are renewed", &first]);
     assert_eq!(volume(&project), first);
     project.up().arg("--renew-anon-volumes").ends(0).prints(&[&first]);
     assert!(volume(&project) != first && is_there("volume", &first));
@@ -89,12 +89,12 @@ fn a_foreign_image_that_inherits_labels_of_spc_is_not_compared() {
         project.stack(&format!(r#"services: #{{ base: #{{ build: "base", {service} }}, {app} }}"#));
     };
     described("1");
-    project.up().ends(0).does_not_print(&["was built from something else"]);
+    project.up().ends(0).does_not_print(&["changed since it was built"]);
     project.script("app::describe().build();").ends(0);
     assert_eq!(label(&app, "dev.spc.image"), format!("{app}:latest"));
     described("2");
     project.up().ends(0).prints(&[&format!(
-        "the image \"{app}\" was built from something else than is described now (arguments)"
+        "the description of the image \"{app}\" changed since it was built (arguments)"
     )]);
     project.script("app::describe().down();").ends(0);
     docker(&["rmi", &app, &base]);

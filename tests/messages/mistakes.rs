@@ -149,7 +149,7 @@ pub const MISTAKES: &[Mistake] = &[
         "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\", volumes: [\"~/site:/site\"] },\n} }).up();\n",
     ),
     run(
-        "A path of Windows in a mount",
+        "A Windows path in a mount",
         "stack(\"shop\", #{ services: #{\n    web: #{ image: \"nginx\", volumes: [\"C:\\\\site:/site\"] },\n} }).up();\n",
     ),
     simulated(

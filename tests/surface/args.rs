@@ -119,7 +119,7 @@ fn a_default_of_the_environment_that_fits_none_is_refused_too() {
         .code(2)
         .stderr(
             r#"
-            error: The default "staging" is none of: development, production
+            error: The default "staging" is not one of: development, production
              --> scripts/a.rhai:7:18
               |
             7 |     target: arg::one_of(["development", "production"], env("TARGET", "development"), "Image stage"),

@@ -59,15 +59,15 @@ fn all_findings_come_in_one_go_with_their_rule_and_fix() {
               |
               = help: did you mean "healthcheck"?
 
-            warning[weak-probe]: "pg_isready" asks over the socket, where the image's temporary server answers while it still initialises
+            warning[weak-probe]: "pg_isready" connects over the socket, where the image's temporary server answers during initialisation
              --> scripts/up.rhai:3:59
               |
             3 |         db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
               |                                                           ^^^^^^^^^^^^
               |
-              = help: ask over TCP: add -h 127.0.0.1
+              = help: connect over TCP: add -h 127.0.0.1
 
-            warning[interpolation]: "${HOST:-db}" reaches the container as it stands: nothing puts a value in
+            warning[interpolation]: "${HOST:-db}" reaches the container unchanged: nothing inserts a value
              --> scripts/up.rhai:3:97
               |
             3 |         db: #{ image: "postgres:15", helthcheck: #{ test: "pg_isready" }, environment: #{ HOST: "${HOST:-db}" } },
@@ -417,7 +417,7 @@ fn omitted_faults_are_mentioned_and_not_counted() {
     let ended = checked(&["check"]);
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("1 file, 50 errors"), "{}", ended.stderr);
-    let more = "\"compose.yaml\" has more faults than these 50: correct them, then check again";
+    let more = "\"compose.yaml\" has more mistakes than these 50: fix them, then check again";
     assert_eq!(ended.stderr.matches(more).count(), 1, "{}", ended.stderr);
     let lines = checked(&["check", "--json"]).stdout;
     assert_eq!(lines.matches("\"rule\":").count(), 50, "{lines}");

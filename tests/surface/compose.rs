@@ -52,12 +52,12 @@ fn the_projects_file_is_found_in_composes_order() {
     with(&["docker-compose.yaml"]).stdout("docker-compose-yaml\n").run();
     with(&["docker-compose.yaml", "docker-compose.yml"])
         .stdout("docker-compose-yml\n")
-        .stderr("warning: of several compose files \"docker-compose.yml\" is taken, as Compose does, not \"docker-compose.yaml\"\n")
+        .stderr("warning: there are several compose files: spc uses \"docker-compose.yml\", as Compose does, not \"docker-compose.yaml\"\n")
         .run();
     with(&["docker-compose.yml", "compose.yml", "compose.yaml"])
         .stdout("compose-yaml\n")
         .stderr(
-            "warning: of several compose files \"compose.yaml\" is taken, as Compose does, not \"compose.yml\", \"docker-compose.yml\"\n",
+            "warning: there are several compose files: spc uses \"compose.yaml\", as Compose does, not \"compose.yml\", \"docker-compose.yml\"\n",
         )
         .run();
     with(&["docker-compose.yml", "stack.yml"])
@@ -74,7 +74,7 @@ fn the_projects_file_is_found_in_composes_order() {
             1 | print(compose().name);
               |       ^^^^^^^
               |
-              = help: it is called compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml; another name is given: compose("stack.yaml")
+              = help: name it compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml, or pass another name: compose("stack.yaml")
             "#,
         )
         .run();
@@ -95,7 +95,7 @@ fn a_compose_override_file_is_rejected() {
             1 | compose();
               | ^^^^^^^
               |
-              = help: for the one file without the other: compose("compose.yaml")
+              = help: to use only the first file, write compose("compose.yaml")
             "#,
         )
         .run();
@@ -236,7 +236,7 @@ fn a_variable_without_a_value_is_empty_with_a_warning_and_version_with_one_too()
     reading("version: \"3.8\"\nservices:\n  db:\n    image: x\n    command: [\"$UNSET\", \"${UNSET}\", \"${FINE:-}\"]\n")
         .stdout("project\n")
         .stderr(
-            "warning: docker-compose.yml:1: \"version\" is obsolete and says nothing: take it out\n\
+            "warning: docker-compose.yml:1: \"version\" is obsolete and ignored: remove it\n\
              warning: docker-compose.yml:5: the variable \"UNSET\" is not set, so it is empty\n",
         )
         .run();
@@ -260,7 +260,7 @@ fn invalid_yaml_is_shown_at_its_position() {
     refused(
         "services:\n  db: {image: x}\n  db: {image: y}\n",
         r#"
-        error: The key "db" stands twice in this map
+        error: The key "db" is defined twice in this map
          --> docker-compose.yml:3:3
           |
         3 |   db: {image: y}

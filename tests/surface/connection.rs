@@ -69,13 +69,13 @@ fn a_call_that_a_proxy_forbids_fails_immediately() {
         .stdout("described\n")
         .stderr(
             r#"
-            error: Could not take the project's lock: what stands before the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules
+            error: Could not take the project's lock: a proxy or plugin in front of the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules
              --> scripts/a.rhai:3:5
               |
             3 | spc.up();
               |     ^^
               |
-              = help: ask whoever runs the proxy or plugin to allow this request
+              = help: ask the administrator of the proxy or plugin to allow this request
             "#,
         )
         .run();
@@ -91,7 +91,7 @@ fn a_query_that_a_proxy_forbids_is_reported_with_its_purpose() {
         .stderr(
             r#"
             error: No Docker Engine answers at "unix://[root]/engine.sock" ("GET /_ping" is forbidden there, which spc asks for the engine's version: 403 Forbidden), the address in DOCKER_HOST
-            help: ask whoever runs the proxy or plugin to allow "GET /_ping"
+            help: ask the administrator of the proxy or plugin to allow "GET /_ping"
             "#,
         )
         .run();
@@ -114,7 +114,9 @@ fn a_query_that_a_proxy_forbids_is_reported_with_its_purpose() {
     let said = "forbids it: spc asks \"GET /info\" for the engine's clock: Forbidden by rules";
     assert!(ended.code == 1 && ended.stderr.contains(said), "{ended}");
     assert!(
-        ended.stderr.contains("help: ask whoever runs the proxy or plugin to allow \"GET /info\""),
+        ended
+            .stderr
+            .contains("help: ask the administrator of the proxy or plugin to allow \"GET /info\""),
         "{ended}"
     );
 }
@@ -202,7 +204,7 @@ fn a_server_that_is_no_engine_is_an_error() {
         .code(1)
         .stderr(
             r#"
-            error: What answers at "unix://[root]/engine.sock" is not a Docker Engine
+            error: The server at "unix://[root]/engine.sock" is not a Docker Engine
             help: check DOCKER_HOST
             "#,
         )
@@ -251,7 +253,7 @@ fn a_password_in_an_address_is_refused_and_not_shown() {
         .stderr(
             r#"
             error: Could not use DOCKER_HOST "ssh://me:***@host": it holds a password
-            help: take the password out: `ssh` logs in with a key, or asks at a terminal
+            help: remove the password: `ssh` logs in with a key, or asks at a terminal
             "#,
         )
         .run();
@@ -292,7 +294,7 @@ fn a_context_leads_to_its_engine_and_is_named_where_that_does_not_answer() {
     let in_use = with_context(STAGE);
     std::fs::write(in_use.root().join("home/.docker/config.json"), r#"{"currentContext":"stage"}"#)
         .unwrap();
-    in_use.args(["ps"]).code(1).stderr(&stderr("say --context default")).run();
+    in_use.args(["ps"]).code(1).stderr(&stderr("use --context default")).run();
 }
 
 #[test]
@@ -316,7 +318,7 @@ fn a_missing_or_malformed_context_is_reported_with_a_suggested_fix() {
     );
     assert!(
         ended.stderr.contains(
-            "/meta.json\": it is not JSON, at line 1, column 1\nhelp: make the context again: "
+            "/meta.json\": it is not JSON, at line 1, column 1\nhelp: create the context again: "
         ),
         "{ended}"
     );

@@ -41,7 +41,7 @@ fn a_kind_that_there_is_not_is_refused_with_all_there_are() {
             1 | fail("broken", "x");
               | ^^^^
               |
-              = help: there is: build, conflict, engine, exec, failed, image, interrupted, lock, not_found, policy, timeout, unhealthy, usage
+              = help: available: build, conflict, engine, exec, failed, image, interrupted, lock, not_found, policy, timeout, unhealthy, usage
             "#,
         )
         .run();
@@ -122,7 +122,7 @@ fn wait_until_ends_with_true_or_with_a_timeout() {
         .code(1)
         .stderr(
             r#"
-            error: It did not become true within 20 ms
+            error: The condition did not become true within 20 ms
              --> scripts/a.rhai:1:1
               |
             1 | wait_until("20ms", || false);
@@ -135,7 +135,7 @@ fn wait_until_ends_with_true_or_with_a_timeout() {
         .code(2)
         .stderr(
             r#"
-            error: wait_until wants true or false from its function, not an integer
+            error: The function of wait_until has to return true or false, not an integer
              --> scripts/a.rhai:1:1
               |
             1 | wait_until("1s", || 7);

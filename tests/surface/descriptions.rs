@@ -285,7 +285,7 @@ fn a_stack_without_a_description_can_not_be_brought_up() {
             1 | stack().up();
               |         ^^
               |
-              = help: `stack()` has what runs; describe it with `stack("name", #{ services: … })` to bring it up
+              = help: `stack()` has only what runs; to bring it up, describe it: `stack("name", #{ services: … })`
             "#,
         )
         .run();

@@ -88,7 +88,7 @@ fn a_malformed_env_file_is_reported_with_its_position_and_without_values() {
     refused(
         b"A=1\n\n  some text\n",
         r#"
-        error: A variable's name can't hold " "
+        error: A variable's name can't contain " "
          --> .env:3:7
           |
         3 |   •••• ••••
@@ -160,13 +160,13 @@ fn a_file_that_is_asked_for_has_to_be_there() {
         .args(["--env-file", "stage.env"])
         .runbook("")
         .code(2)
-        .stderr("error: Could not read \"[project]/stage.env\": it is not there\nhelp: give another --env-file\n")
+        .stderr("error: Could not read \"[project]/stage.env\": it does not exist\nhelp: give another --env-file\n")
         .run();
     Spc::new()
         .folder("scripts/.env")
         .runbook("")
         .code(2)
-        .stderr("error: Could not read \"[project]/scripts/.env\": it is a folder\nhelp: the project's variables stand in it; --env-file names another\n")
+        .stderr("error: Could not read \"[project]/scripts/.env\": it is a folder\nhelp: a .env file holds variables; use another one with --env-file\n")
         .run();
 }
 
@@ -185,13 +185,16 @@ fn the_env_file_of_a_service_has_to_be_there_and_well_formed() {
             1 | stack("spc", #{ services: #{ db: #{ image: "x", env_file: "db.env" } } }).up();
               |                                                 ^^^^^^^^
               |
-              = help: make it, or write { path: …, required: false }
+              = help: create it, or write { path: …, required: false }
             "#,
         )
         .run();
     let ended = Spc::new().file("scripts/db.env", "A=1\nB C\n").runbook(script).output();
     assert_eq!(ended.code, 2);
-    assert!(ended.stderr.contains("db.env:2:2: A variable's name can't hold \" \"\n"), "{ended}");
+    assert!(
+        ended.stderr.contains("db.env:2:2: A variable's name can't contain \" \"\n"),
+        "{ended}"
+    );
 }
 
 #[test]
@@ -206,12 +209,12 @@ fn an_unused_env_variable_is_reported_with_a_similar_name() {
     services: #{ cache: #{ image: env("IMAGE"), environment: #{ PASSWORD: env("POSTGRES_PASSWORD", "none") } } },
 }).up();"#;
     let said = run.runbook(script).code(1).output().stderr;
-    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("nobody reads")).collect();
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("nothing uses")).collect();
     assert_eq!(
         warnings,
         [
-            "warning: scripts/.env:3: nobody reads the variable \"POSTGRES_PASWORD\"; did you mean \"POSTGRES_PASSWORD\"?",
-            "warning: scripts/.env:6: nobody reads the variable \"ZEBRA\"",
+            "warning: scripts/.env:3: nothing uses the variable \"POSTGRES_PASWORD\"; did you mean \"POSTGRES_PASSWORD\"?",
+            "warning: scripts/.env:6: nothing uses the variable \"ZEBRA\"",
         ]
     );
 }

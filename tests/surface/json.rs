@@ -42,7 +42,7 @@ fn a_failure_before_the_runbook_also_writes_an_end_event() {
         .code(2)
         .stdout(
             r#"
-            {"time":"[time]","event":"end","ok":false,"code":2,"error":{"severity":"error","kind":"usage","message":"There is no runbook \"up.rhai\"","hint":"there is: down.rhai"}}
+            {"time":"[time]","event":"end","ok":false,"code":2,"error":{"severity":"error","kind":"usage","message":"There is no runbook \"up.rhai\"","hint":"available: down.rhai"}}
             "#,
         )
         .run();
@@ -52,7 +52,7 @@ fn a_failure_before_the_runbook_also_writes_an_end_event() {
         .code(2)
         .stdout(
             r#"
-            {"time":"[time]","event":"end","ok":false,"code":2,"error":{"severity":"error","kind":"usage","message":"A variable's name can't hold \" \"","hint":"write NAME=value, one to a line; a value that spans lines needs quotes","place":{"file":"scripts/.env","line":1,"column":2}}}
+            {"time":"[time]","event":"end","ok":false,"code":2,"error":{"severity":"error","kind":"usage","message":"A variable's name can't contain \" \"","hint":"write NAME=value, one to a line; a value that spans lines needs quotes","place":{"file":"scripts/.env","line":1,"column":2}}}
             "#,
         )
         .run();

@@ -93,7 +93,7 @@ fn a_missing_module_suggests_a_similar_name() {
         scripts(),
         "lib/ports.rhai",
         "there is no file \"scripts/lib/ports.rhai.rhai\"",
-        "leave the ending out: import \"lib/ports\"",
+        "remove the file extension: import \"lib/ports\"",
     );
 }
 

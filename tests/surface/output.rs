@@ -101,7 +101,7 @@ fn output_that_can_not_be_written_is_reported() {
             .args(arguments)
             .runbook("print(\"a result\");")
             .code(1)
-            .stderr("error: Standard output could not be written: no storage space\n")
+            .stderr("error: Could not write to standard output: no storage space\n")
             .run();
     }
 }

@@ -31,9 +31,9 @@ fn a_planned_write_is_listed_and_later_lines_can_read_it() {
     plan(&["--exit-code"], runbook).code(3).stdout(changes).run();
     let steps = "
         scripts/a.rhai:1
-          1  write file scripts/out   asked for in line 1
+          1  write file scripts/out   requested in line 1
         scripts/a.rhai:2
-          2  remove file scripts/out  asked for in line 2
+          2  remove file scripts/out  requested in line 2
         1 to remove, 1 to write
         ";
     plan(&["--all-steps"], runbook).stdout(steps).run();
@@ -48,7 +48,7 @@ fn a_plan_is_one_line_of_json_and_an_end() {
         .code(3)
         .stdout(
             r#"
-            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"step":1,"action":"request","object":{"kind":"request","name":"POST http://localhost/"},"cause":"asked for in line 1","after":[],"changes":true}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"POST http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
+            {"time":"[time]","event":"plan","items":[{"kind":"call","at":{"file":"scripts/a.rhai","line":1},"steps":[{"step":1,"action":"request","object":{"kind":"request","name":"POST http://localhost/"},"cause":"requested in line 1","after":[],"changes":true}]},{"kind":"assumption","number":1,"at":{"file":"scripts/a.rhai","line":1},"answer_of":"POST http://localhost/","step":1,"assumed":"status 200, an empty body"}],"summary":{"request":1},"conditional":0,"notes":[]}
             {"time":"[time]","event":"end","ok":true,"code":3}
             "#,
         )
@@ -64,7 +64,7 @@ fn a_plan_that_can_not_continue_shows_its_position_and_assumptions() {
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
                 request POST http://localhost/
-            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
+            scripts/a.rhai:1: the steps below depend on POST http://localhost/; assumed: status 200, an empty body
             the plan ends at scripts/a.rhai:1: \"\" is not JSON: EOF while parsing a value at line 1 column 0
             help: give the call at scripts/a.rhai:1 the option `assume`: plans use it as the answer of POST http://localhost/
             1 to request
@@ -105,10 +105,10 @@ fn an_answer_that_the_runbook_assumes_leads_the_plan_on() {
             r#"
             scripts/a.rhai:2
                 request POST http://localhost/
-            scripts/a.rhai:2: the lines below depend on POST http://localhost/; the plan assumes: status 200, the body "{\"name\":\"out\"}", as `assume` says
+            scripts/a.rhai:2: the steps below depend on POST http://localhost/; assumed: status 200, the body "{\"name\":\"out\"}" (from `assume`)
             scripts/a.rhai:3
               ~ write file scripts/out
-            scripts/a.rhai:4: the lines below depend on the question "More?"; the plan assumes: no, as `assume` says
+            scripts/a.rhai:4: the steps below depend on the question "More?"; assumed: no (from `assume`)
             1 to request, 1 to write
             "#,
         )
@@ -144,7 +144,7 @@ fn a_plan_that_ends_at_a_refusal_exits_as_a_refused_run_and_names_the_line() {
             This plan is incomplete: it ends at scripts/a.rhai:1, before the runbook does
             scripts/a.rhai:1
                 request POST http://localhost/
-            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
+            scripts/a.rhai:1: the steps below depend on POST http://localhost/; assumed: status 200, an empty body
             the plan ends at scripts/a.rhai:1: A script may not send a request to \"http://evil.example/\": it is another machine
             help: to allow it, write network = [\"evil.example\"] under [allow] in spc.toml
             1 to request
@@ -180,7 +180,7 @@ fn a_plan_that_handles_an_error_says_so_first() {
             this plan handles an error: scripts/a.rhai:4: catch continues: \"\" is not an integer
             scripts/a.rhai:2
                 request POST http://localhost/
-            scripts/a.rhai:2: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
+            scripts/a.rhai:2: the steps below depend on POST http://localhost/; assumed: status 200, an empty body
             scripts/a.rhai:4
               ~ write file scripts/bad
             1 to request, 1 to write
@@ -252,7 +252,7 @@ fn an_error_that_depends_on_no_answer_ends_a_plan_as_it_ends_a_run() {
             This plan is incomplete: it ends at scripts/a.rhai:2, before the runbook does
             scripts/a.rhai:1
                 request POST http://localhost/
-            scripts/a.rhai:1: the lines below depend on POST http://localhost/; the plan assumes: status 200, an empty body
+            scripts/a.rhai:1: the steps below depend on POST http://localhost/; assumed: status 200, an empty body
             scripts/a.rhai:1
               ~ write file scripts/out
             scripts/a.rhai:2

@@ -104,7 +104,7 @@ fn no_setting_allows_a_script_to_write_its_own_permissions() {
         .code(5)
         .stderr(
             r#"
-            error: A script may not write "spc.toml": spc.toml says what scripts may do, and is written by hand
+            error: A script may not write "spc.toml": spc.toml defines what scripts may do, and only people change it
              --> scripts/a.rhai:1:5
               |
             1 | fs::write("spc.toml", "");

@@ -37,13 +37,13 @@ fn a_folders_name_becomes_one_as_compose_makes_it() {
         .code(2)
         .stderr(
             r#"
-            error: The folder "___" gives no project name
+            error: The folder "___" has no name that a project can have
              --> ___/a.rhai:1:7
               |
             1 | print(stack().name);
               |       ^^^^^
               |
-              = help: name the project with --project
+              = help: set the name with --project
             "#,
         )
         .run();
@@ -143,7 +143,7 @@ fn a_wrong_key_of_the_project_file_is_shown_at_its_place_with_the_nearest() {
         2 | directory = "app"
           | ^
           |
-          = help: there is: allow, project_directory, spc
+          = help: available: allow, project_directory, spc
         "#,
     );
 }
@@ -165,13 +165,13 @@ fn a_wrong_value_of_the_project_file_is_shown_at_its_place() {
     refused(
         "project_directory = \"app\"\n",
         r#"
-        error: The project_directory "app" is not there
+        error: The project_directory "app" does not exist
          --> spc.toml:1:21
           |
         1 | project_directory = "app"
           |                     ^
           |
-          = help: make the folder, or name one that is; it is relative to spc.toml
+          = help: create the folder, or choose an existing one; it is relative to spc.toml
         "#,
     );
     refused(
@@ -206,7 +206,7 @@ fn a_project_file_that_is_no_toml_or_no_file_is_reported() {
     let ended = Spc::new().file("spc.toml", "[allow\n").runbook("").output();
     assert_eq!(ended.code, 2);
     assert!(
-        ended.stderr.starts_with("error: The file is no TOML: ")
+        ended.stderr.starts_with("error: The file is not valid TOML: ")
             && ended.stderr.contains(" --> spc.toml:1:7\n"),
         "{ended}"
     );
@@ -227,7 +227,7 @@ fn paths_with_dash_c_are_shown_relative_to_the_start_folder() {
         .code(2)
         .stderr(
             r#"
-            error: A variable's name can't hold " "
+            error: A variable's name can't contain " "
              --> shop/.env:1:2
               |
             1 | • •

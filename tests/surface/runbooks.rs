@@ -53,7 +53,7 @@ fn an_option_of_one_letter_after_the_name_is_the_runbooks() {
     ] {
         let said = format!(
             "error: scripts/up.rhai takes no arguments, but \"{letter}\" is given\n\
-             help: spc's own \"{letter}\" stands before the runbook's name: spc run {letter} … RUNBOOK{rest}\n"
+             help: spc's own \"{letter}\" has to come before the runbook's name: spc run {letter} … RUNBOOK{rest}\n"
         );
         scripts().args(["run", "scripts/up.rhai", letter]).code(2).stderr(&said).run();
     }
@@ -71,7 +71,7 @@ fn an_unknown_runbook_without_a_similar_name_lists_all_runbooks() {
         .stderr(
             r#"
             error: There is no runbook "scripts/migrate.rhai"
-            help: there is: scripts/down.rhai, scripts/up.rhai
+            help: available: scripts/down.rhai, scripts/up.rhai
             "#,
         )
         .run();

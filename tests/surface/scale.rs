@@ -7,7 +7,7 @@ const STACK: &str = r#"fn describe() { stack("shop", #{ services: #{ web: #{ ima
 const TESTS: &str = r#"
 fn refused(service, hint) {
     let error = runbook("exec", ["--service", service]).error;
-    assert_eq(error.message, `The service "${service}" does not run: ` + if hint.contains("scale") { "it is to have 0 containers" } else { "it has no container" });
+    assert_eq(error.message, `The service "${service}" is not running: ` + if hint.contains("scale") { "its scale is 0" } else { "it has no container" });
     assert_eq(error.hint, hint);
 }
 fn test_a_service_that_has_no_container_is_brought_up_or_scaled() {

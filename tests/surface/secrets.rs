@@ -95,7 +95,7 @@ fn a_secret_is_given_out_only_when_exposed() {
         .code(2)
         .stderr(
             r#"
-            error: The secret "db_password" would stand in the environment of "db" as PW
+            error: The secret "db_password" can't be used in the environment of "db" as PW without expose()
              --> scripts/a.rhai:1:69
               |
             1 | stack("spc", #{ services: #{ db: #{ image: "x", environment: #{ PW: secret("db_password") } } } });
@@ -111,7 +111,7 @@ fn a_secret_is_given_out_only_when_exposed() {
     assert!(
         ended
             .stderr
-            .contains("error: The secret \"db_password\" would stand in the file \"out.txt\"\n"),
+            .contains("error: The secret \"db_password\" can't be used in the file \"out.txt\"\n"),
         "{ended}"
     );
     let ended = with_secret()
@@ -120,7 +120,7 @@ fn a_secret_is_given_out_only_when_exposed() {
     assert_eq!(ended.code, 2);
     assert!(
         ended.stderr.contains(
-            "would stand in the arguments of a host command, which every process can see\n"
+            "can't be used in the arguments of a host command: every process can see them\n"
         ),
         "{ended}"
     );
@@ -133,7 +133,7 @@ fn a_secret_in_a_build_argument_or_a_label_is_refused_exposed_or_not() {
         let before = "image(\"a\").build(#{ args: #{ TOKEN: ";
         let ended = with_secret().runbook(&format!("{before}{secret} }} }});")).output();
         assert_eq!(ended.code, 2, "{ended}");
-        let message = "error: The secret \"db_password\" would stand in \"args.TOKEN\": build arguments stay in the image's history\n";
+        let message = "error: The secret \"db_password\" can't be used in \"args.TOKEN\": build arguments stay in the image's history\n";
         assert!(ended.stderr.starts_with(message), "{ended}");
         assert!(
             ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))),
@@ -148,7 +148,7 @@ fn a_secret_in_a_build_argument_or_a_label_is_refused_exposed_or_not() {
         let before = "stack(\"spc\", #{ services: #{ db: #{ image: \"x\", labels: #{ l: ";
         let ended = with_secret().runbook(&format!("{before}{secret} }} }} }} }});")).output();
         assert_eq!(ended.code, 2, "{ended}");
-        assert!(ended.stderr.contains("would stand in \"services.db.labels.l\": whoever may look at the engine sees labels\n"), "{ended}");
+        assert!(ended.stderr.contains("can't be used in \"services.db.labels.l\": labels are visible to every user of the engine\n"), "{ended}");
         assert!(
             ended.stderr.contains(&format!("scripts/a.rhai:1:{}\n", column(before))),
             "{ended}"
@@ -310,7 +310,7 @@ fn an_encoded_token_is_refused_before_it_is_sent() {
     assert_eq!(ended.code, 2, "{ended}");
     assert!(
         ended.stderr.starts_with(
-            "error: The secret \"odd\" was changed on its way to a request's address: "
+            "error: The secret \"odd\" was changed before it reached a request's address: "
         ),
         "{ended}"
     );

@@ -66,7 +66,7 @@ fn a_failed_sweep_prints_the_command_that_repeats_it() {
 #[test]
 fn wrong_words_are_refused() {
     let ended = swept(ANEW, &["--at", "6"]);
-    assert!(ended.code == 2 && ended.stderr.contains("\"6\" is no point of a run"), "{ended}");
+    assert!(ended.code == 2 && ended.stderr.contains("\"6\" is not a point of a run"), "{ended}");
     let ended = swept(ANEW, &["--after", "scripts/missing.rhai"]);
     assert!(
         ended.code == 2 && ended.stderr.contains("There is no runbook \"scripts/missing.rhai\""),

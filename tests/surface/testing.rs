@@ -101,7 +101,7 @@ fn a_failed_test_shows_its_line_both_values_and_the_output_of_its_runs() {
 fn same(code) { assert_eq(code, 0, "it comes up"); }
 "#;
     let stdout = r#"FAILED scripts/up_test.rhai::test_up  [took], 0 ms simulated
-error: Not so: it comes up
+error: Assertion failed: it comes up
  --> scripts/up_test.rhai:5:17
   |
 5 | fn same(code) { assert_eq(code, 0, "it comes up"); }
@@ -219,7 +219,7 @@ fn a_failure_that_a_seed_brought_about_says_how_to_have_it_again() {
 #[test]
 fn as_json_each_is_an_event_and_the_end_the_last() {
     let stdout = r#"{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_one","line":1,"ok":true,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0}
-{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_two","line":2,"ok":false,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0,"error":{"severity":"error","kind":"failed","message":"The condition does not hold","place":{"file":"scripts/up_test.rhai","line":2,"column":17}}}
+{"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_two","line":2,"ok":false,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0,"error":{"severity":"error","kind":"failed","message":"The condition is false","place":{"file":"scripts/up_test.rhai","line":2,"column":17}}}
 {"time":"[time]","event":"test","file":"scripts/up_test.rhai","name":"test_three","line":3,"ok":true,"seed":1,"seeds":1,"elapsed_ms":[took],"simulated_ms":0}
 {"time":"[time]","event":"tests","passed":2,"failed":1,"broken":0,"left_out":0,"elapsed_ms":[took]}
 {"time":"[time]","event":"end","ok":false,"code":1,"error":{"severity":"error","kind":"failed","message":"1 of 3 tests failed"}}
@@ -250,7 +250,7 @@ fn junits_report_has_a_suite_for_each_file() {
                 <property name="seed" value="1"/>
                 <property name="simulated_seconds" value="0.000"/>
             </properties>
-            <failure message="The condition does not hold" type="failed">error: The condition does not hold
+            <failure message="The condition is false" type="failed">error: The condition is false
  --&gt; scripts/up_test.rhai:2:17
   |
 2 | fn test_two() { assert(false); }
@@ -263,14 +263,14 @@ fn junits_report_has_a_suite_for_each_file() {
 #[test]
 fn a_report_that_cannot_be_written_is_refused_before_any_test_runs() {
     for (path, cause) in [
-        ("nowhere/report.xml", "its folder is not there\nhelp: make the folder first\n"),
+        ("nowhere/report.xml", "its folder does not exist\nhelp: create the folder first\n"),
         ("scripts", ""),
     ] {
         let ended = project(TWO).args(["--junit", path]).output();
         assert!(ended.code == 2 && ended.stdout.is_empty(), "{ended}");
         assert!(
             ended.stderr.starts_with(&format!(
-                "error: The JUnit report can't be written to \"[project]/{path}\": {cause}"
+                "error: Could not write the JUnit report to \"[project]/{path}\": {cause}"
             )),
             "{ended}"
         );
@@ -291,10 +291,10 @@ fn test_in_a_run() { attempt(|| runbook("waits")); }
     let ended = without_times(spc.args(["--max-operations", "20000"]).output());
     for reported in [
         "error: The script took more than 20000 operations\n --> scripts/up_test.rhai:1:4\n",
-        "  = help: if that is no endless loop, --max-operations gives it more\n",
-        "error: The test went on for more than 24 h of virtual time\n --> scripts/up_test.rhai:5:31\n",
-        "  = help: if it may wait that long, --max-time gives it more\n",
-        "error: The test went on for more than 24 h of virtual time\n --> scripts/waits.rhai:2:8\n",
+        "  = help: if it is not an endless loop, raise the limit with --max-operations\n",
+        "error: The test ran for more than 24 h of virtual time\n --> scripts/up_test.rhai:5:31\n",
+        "  = help: if it may wait that long, raise the limit with --max-time\n",
+        "error: The test ran for more than 24 h of virtual time\n --> scripts/waits.rhai:2:8\n",
     ] {
         assert!(ended.stdout.contains(reported), "{reported}\n{ended}");
     }
@@ -337,7 +337,9 @@ fn test_waits() {
 "#;
     let ended = project(tests).output();
     assert!(
-        ended.stdout.contains("error: Not so: nginx -s stop\n --> scripts/up_test.rhai:2:42\n"),
+        ended
+            .stdout
+            .contains("error: Assertion failed: nginx -s stop\n --> scripts/up_test.rhai:2:42\n"),
         "{ended}"
     );
     assert!(
@@ -350,7 +352,7 @@ fn test_waits() {
 
 #[test]
 fn options_that_name_another_machine_are_rejected() {
-    let stderr = "error: --env-file has no meaning for tests: each has a simulated machine of its own\nhelp: a test sets its machine up with sim::\n";
+    let stderr = "error: --env-file can't be used with tests: each has its own simulated machine\nhelp: set up the machine in the test, with sim::\n";
     said(project(TWO).args(["--env-file", "x"]), 2, "", stderr);
 }
 
@@ -366,7 +368,7 @@ fn files_of_tests_are_no_runbooks_and_no_modules() {
         missing,
         2,
         "",
-        "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: there is: scripts/up.rhai\n",
+        "error: There is no runbook \"scripts/up_tests.rhai\"\nhelp: available: scripts/up.rhai\n",
     );
     let ended = Spc::new().runbook("import \"std/dotenv_test\" as t;").output();
     assert!(ended.stderr.contains("there is no such module in the standard library"), "{ended}");
@@ -454,7 +456,7 @@ fn the_failure_of_a_test_that_never_ends_names_what_it_waited_for() {
     ] {
         let ended = project(&tests(service)).file("scripts/jobs.rhai", JOBS).output();
         let message = format!(
-            "error: The test went on for more than 24 h of virtual time: it waited for {waited}\n"
+            "error: The test ran for more than 24 h of virtual time: it waited for {waited}\n"
         );
         assert!(ended.code == 1 && ended.to_string().contains(&message), "{ended}");
         assert!(ended.to_string().contains(place), "{ended}");

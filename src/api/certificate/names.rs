@@ -46,7 +46,7 @@ impl Name {
         };
         if full.len() > LONGEST_NAME || !ascii.split('.').all(is_label) {
             return Err(wrong().hint(format!(
-                "between points stand 1 to {LONGEST_LABEL} characters, in all at most {LONGEST_NAME}, and none begins or ends with \"-\""
+                "each part between dots has 1 to {LONGEST_LABEL} characters and does not begin or end with \"-\"; the whole name has at most {LONGEST_NAME}"
             )));
         }
         Ok(Self(SanType::DnsName(Ia5String::try_from(full).map_err(|_| wrong())?)))

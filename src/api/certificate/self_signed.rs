@@ -43,7 +43,7 @@ impl SelfSignedCertificate {
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Result<Self, Failure> {
         let failed = |cause: String| {
-            Failure::new(Kind::Failed, format!("The certificate could not be made: {cause}"))
+            Failure::new(Kind::Failed, format!("Could not create the certificate: {cause}"))
         };
         let secret = secret_key(random);
         let mut params = CertificateParams::default();

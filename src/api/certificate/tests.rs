@@ -95,7 +95,7 @@ fn a_certificate_without_a_name_or_for_no_time_is_refused_and_nothing_is_written
     }
     let failure =
         trial.fails(r#"certificate::write_self_signed("a.pem", "./a.pem", #{ names: ["a"] });"#);
-    assert_eq!(failure.message, "The certificate and its key would both be written to \"./a.pem\"");
+    assert_eq!(failure.message, "The certificate and its key can't both be written to \"./a.pem\"");
     for (certificate, key) in [("a.crt", "/etc/a.key"), ("../a.crt", "a.key")] {
         let failure = trial.fails(&format!(
             r#"certificate::write_self_signed("{certificate}", "{key}", #{{ names: ["a"] }});"#

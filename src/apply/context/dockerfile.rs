@@ -122,7 +122,7 @@ fn missing(host: &dyn Host, folder: &CheckedPath, described: &str, path: &[Strin
         None if similar.is_empty() => {
             "write one there, or name another with \"dockerfile:\"".to_owned()
         }
-        None => format!("there is: {}", similar.join(", ")),
+        None => format!("available: {}", similar.join(", ")),
     };
     Failure::usage(format!(
         "There is no Dockerfile \"{described}\" in the build context \"{}\"",

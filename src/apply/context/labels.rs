@@ -9,9 +9,9 @@ pub(super) fn refuse_reserved(text: &str, build: &Build, dockerfile: &str) -> Re
     let Some(found) = reserved_label(text, &build.args) else { return Ok(()) };
     let file = build.context.join(dockerfile).display().to_string();
     Err(Failure::usage(format!(
-        "\"{file}\", line {}, sets the label \"{}\", which is one that spc sets itself",
+        "\"{file}\", line {}, sets the label \"{}\", which is reserved for spc",
         found.line, found.key
     ))
-    .hint("take it out, or choose a key of your own")
+    .hint("remove it, or choose another key")
     .field("path", file))
 }

@@ -377,7 +377,7 @@ fn a_name_that_is_not_utf_8_is_refused_unless_it_is_ignored() {
 fn a_context_that_is_missing_or_no_folder_is_named() {
     let folder = Folder::new();
     for (context, kind, words) in
-        [("backend", Kind::Usage, "is not there"), ("Dockerfile", Kind::Usage, "is not a folder")]
+        [("backend", Kind::Usage, "does not exist"), ("Dockerfile", Kind::Usage, "is not a folder")]
     {
         let build = Build::of_context(folder.path(context));
         let failure = run(collect(&folder.host, &folder.policy(), &build)).unwrap_err();
@@ -404,7 +404,7 @@ fn a_missing_dockerfile_is_reported_with_existing_alternatives() {
         (vec!["dockerfile"], "did you mean \"dockerfile\"?"),
         (
             vec!["x.Dockerfile.production", "Dockerfile.production"],
-            "there is: Dockerfile.production, x.Dockerfile.production",
+            "available: Dockerfile.production, x.Dockerfile.production",
         ),
         (vec!["main.py"], "write one there, or name another with \"dockerfile:\""),
     ] {

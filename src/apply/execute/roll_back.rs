@@ -53,11 +53,14 @@ impl PlanExecutor<'_> {
             let restarts =
                 due.iter().any(|undo| matches!(undo.action, Action::StartContainer { .. }));
             let (begun, done) = if restarts {
-                ("going back to the container before", "the container before serves again")
+                (
+                    "rolling back to the previous container",
+                    "the previous container is running again",
+                )
             } else {
                 (
                     "removing the new container",
-                    "the new container is removed, the one before is as it was",
+                    "the new container is removed; the previous one is unchanged",
                 )
             };
             self.execution.ctx.log(Level::Warning, format!("{name}: {begun}"));
@@ -65,11 +68,11 @@ impl PlanExecutor<'_> {
             let line = match &result {
                 Ok(None) => format!("{name}: {done}"),
                 Ok(Some(waited)) => format!(
-                    "{name}: the container before runs again, and is not ready after {}",
+                    "{name}: the previous container is running again, but not ready after {}",
                     readable(*waited)
                 ),
                 Err(failure) => {
-                    format!("{name}: the container before could not be brought back: {failure}")
+                    format!("{name}: the previous container could not be restored: {failure}")
                 }
             };
             self.execution
@@ -99,7 +102,7 @@ impl PlanExecutor<'_> {
         let stay: BTreeSet<&str> = of_past.filter_map(|step| step.service.as_deref()).collect();
         if !stay.is_empty() {
             let names = stay.into_iter().collect::<Vec<_>>().join(", ");
-            self.say_after_failure(format!("{names}: replaced, and stays so"));
+            self.say_after_failure(format!("{names}: already replaced, not rolled back"));
         }
     }
 
@@ -120,7 +123,7 @@ impl PlanExecutor<'_> {
             Ok(_) if names.is_empty() => {}
             Ok(_) => self.execution.ctx.log(
                 Level::Warning,
-                format!("{names}: ended before it was done; the next run runs it again"),
+                format!("{names}: stopped before it completed; the next run starts it again"),
             ),
             Err(failure) => self
                 .execution

@@ -172,7 +172,7 @@ impl LastLines {
                 let words =
                     format!("its last {count} lines take more than {} MiB", LARGEST_VALUE >> 20);
                 return Err(EngineError::new(EngineErrorKind::Invalid, words)
-                    .with_hint("ask for fewer lines with tail, or for those since a time"));
+                    .with_hint("request fewer lines with tail or since"));
             }
             if chunk.is_none() {
                 last.messages = reader.messages();

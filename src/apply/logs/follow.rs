@@ -448,7 +448,7 @@ impl FollowState {
             ContainerState::Running | ContainerState::Paused if followed.tries >= NO_TRY => {}
             ContainerState::Running | ContainerState::Paused => {
                 let text = format!(
-                    "The engine ends the log of \"{}\" though the container runs: it is not followed on",
+                    "The engine keeps ending the log of \"{}\" although the container runs: spc stopped following it",
                     followed.logged.from
                 );
                 self.ctx.log(Level::Warning, text);
@@ -537,10 +537,10 @@ impl FollowState {
             let failure = Failure::new(
                 Kind::Engine,
                 format!(
-                    "The Docker Engine did not come back within {waited}: its logs can't be followed on"
+                    "The Docker Engine did not come back within {waited}: spc stopped following its logs"
                 ),
             );
-            self.failure = Some(failure.hint("look whether it runs: `docker version`"));
+            self.failure = Some(failure.hint("check whether it is running: `docker version`"));
         }
         let is_due = |followed: &&FollowedContainer| matches!(followed.awaited, RestartWait::ReadOn(time) if time <= now);
         let due: Vec<String> = self
@@ -559,7 +559,7 @@ impl FollowState {
         if self.away.is_some() {
             return;
         }
-        self.ctx.log(Level::Warning, "The connection to the Docker Engine was lost: its logs are followed on when it is back");
+        self.ctx.log(Level::Warning, "The connection to the Docker Engine was lost: spc continues to follow the logs when it is back");
         self.logs.clear();
         self.asked.clear();
         self.events = futures::stream::pending().boxed().fuse();

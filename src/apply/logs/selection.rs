@@ -116,9 +116,13 @@ pub(super) fn unreadable(logged: &LogSource, error: EngineError) -> Failure {
     if error.kind == EngineErrorKind::Unsupported {
         return Failure::new(
             Kind::Engine,
-            format!("Could not read the log of \"{from}\": its logging driver keeps nothing that can be read"),
+            format!(
+                "Could not read the log of \"{from}\": its logging driver does not support reading"
+            ),
         )
-        .hint("give the service `logging: { driver: local }`, or read it where its driver sends it");
+        .hint(
+            "give the service `logging: { driver: local }`, or read it where its driver sends it",
+        );
     }
     of_engine(error, &format!("read the log of \"{from}\""))
 }

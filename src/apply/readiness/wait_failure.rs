@@ -34,7 +34,7 @@ impl ReadinessWait<'_> {
         let message =
             format!("\"{service}\" never completes: the engine starts it again whenever it ends");
         self.failure(seen, message).await.hint(format!(
-            "its restart policy says so: give \"{service}\" `restart: \"no\"` or \"on-failure\""
+            "change its restart policy: give \"{service}\" `restart: \"no\"` or \"on-failure\""
         ))
     }
 
@@ -81,7 +81,7 @@ impl ReadinessWait<'_> {
         if seen.oom_killed || self.out_of_memory {
             failure = failure
                 .field("oom_killed", true)
-                .hint("it ran out of memory: give it more, or make it use less");
+                .hint("it ran out of memory: raise its limit, or make it use less");
         } else if !seen.error.is_empty() {
             failure = failure.hint(seen.error.clone());
         }

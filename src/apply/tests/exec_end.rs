@@ -49,10 +49,7 @@ fn a_command_that_times_out_is_terminated_in_its_container() {
             (failure.kind, failure.message.as_str()),
             (Kind::Timeout, "The command in \"web\" did not end within 5 s")
         );
-        assert_eq!(
-            failure.hint.unwrap(),
-            "it was ended; give it more time with `timeout`, or leave that out"
-        );
+        assert_eq!(failure.hint.unwrap(), "spc ended it; set a longer `timeout`, or none");
         assert_eq!(machine.commands(), ["serve"]);
         assert!(machine.executor.now() < begun + secs(5) + most, "{:?}", machine.executor.now());
     }
@@ -104,7 +101,7 @@ fn a_command_that_can_not_be_terminated_is_reported_with_the_reason() {
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert_eq!(
         failure.hint.unwrap(),
-        "it goes on in the container (the container has no /bin/sh that could end it): restart the container to end it"
+        "it is still running in the container (the container has no /bin/sh that could end it): restart the container to end it"
     );
     assert_eq!(machine.commands(), ["serve", "yes"]);
     let ctx = machine.ctx();
@@ -115,7 +112,7 @@ fn a_command_that_can_not_be_terminated_is_reported_with_the_reason() {
     let (result, ()) = machine.run(futures::future::join(exec(&ctx, command(None)), interrupt));
     assert_eq!((result.unwrap_err().kind, machine.logged().len()), (Kind::Interrupted, 1));
     assert!(
-        machine.logged()[0].starts_with("The command in \"web\" was given up and goes on in the container (the container has no /bin/sh")
+        machine.logged()[0].starts_with("The command in \"web\" was abandoned and is still running in the container (the container has no /bin/sh")
     );
 }
 
@@ -137,7 +134,7 @@ fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
         let failure = machine.run(exec(&machine.ctx(), given_up)).unwrap_err();
         assert_eq!(
             failure.hint.unwrap(),
-            "it was ended; give it more time with `timeout`, or leave that out",
+            "spc ended it; set a longer `timeout`, or none",
             "{user:?}"
         );
         assert_eq!(machine.commands(), ["serve"], "{user:?}");
@@ -148,7 +145,7 @@ fn a_command_of_any_user_is_terminated_in_a_container_of_another_user() {
 fn a_command_that_became_a_third_users_is_reported() {
     let machine = answering(Process::new().on_exec(|_, _| Some(endless().becoming("1234"))));
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
-    let hint = "it goes on in the container (neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does): restart the container to end it";
+    let hint = "it is still running in the container (neither its user nor root finds its process there: it changed its user, or its environment, as `env -i` does): restart the container to end it";
     assert_eq!(failure.hint.unwrap(), hint);
     assert_eq!(machine.commands(), ["serve", "yes"]);
 }
@@ -163,7 +160,7 @@ fn giving_a_command_up_takes_no_longer_than_ten_seconds_whatever_the_engine_does
     let failure = machine.run(exec(&machine.ctx(), command(Some(secs(1))))).unwrap_err();
     assert!(failure.hint.unwrap().contains("(it did not end in time)"));
     assert!(machine.executor.now() < begun + secs(12));
-    assert_eq!(machine.logged(), ["Ending the command in \"web\", which was given up"]);
+    assert_eq!(machine.logged(), ["Ending the command in \"web\", which was abandoned"]);
     // The engine answers again.
     machine.run(machine.engine.container_kill("shop-web-1", "KILL")).unwrap();
     machine.pass(secs(1));

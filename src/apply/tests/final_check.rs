@@ -78,7 +78,7 @@ fn a_dead_optional_service_is_a_warning() {
     description["services"]["db"]["depends_on"] =
         json!({"web": {"condition": "service_started", "required": false}});
     machine.up(&description).unwrap();
-    let warning = "\"web\" was ready, then exited with code 1: not required, going on without it";
+    let warning = "\"web\" was ready, then exited with code 1: not required, continuing without it";
     assert!(machine.logged().contains(&warning.to_owned()), "{:?}", machine.logged());
 }
 
@@ -177,7 +177,10 @@ fn an_unchanged_container_that_is_removed_meanwhile_fails_the_verb() {
         machine.engine.container_remove("shop-web-1", true, false).await.unwrap();
     };
     let (result, ()) = machine.up_while(&machine.ctx(), &description, end);
-    assert_eq!(result.unwrap_err().message, "\"web\" was ready, and was removed by somebody else");
+    assert_eq!(
+        result.unwrap_err().message,
+        "\"web\" was ready, but another program removed its container"
+    );
 }
 
 #[test]
@@ -234,11 +237,11 @@ fn the_last_look_finds_what_no_event_reported() {
     let paused = look(Some(State::Paused)).unwrap_err();
     assert_eq!(
         (paused.message.as_str(), paused.hint.as_deref().unwrap()),
-        ("\"web\" was ready and is paused now", "let it go on with `docker unpause shop-web-1`")
+        ("\"web\" was ready and is paused now", "resume it with `docker unpause shop-web-1`")
     );
     assert_eq!(
         look(None).unwrap_err().message,
-        "\"web\" was ready, and was removed by somebody else"
+        "\"web\" was ready, but another program removed its container"
     );
     for state in [State::Exited, State::Restarting, State::Dead] {
         let failure = look(Some(state)).unwrap_err();

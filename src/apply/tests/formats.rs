@@ -61,18 +61,17 @@ fn unreadable_stored_state_is_rejected_and_kept_but_down_works() {
     let why = "format 2 is newer than this spc, which reads formats up to 1";
     let cases = [
         (newer, why, "use the version of spc that wrote it, or a later one"),
-        ("{bad", "it is not what spc wrote there", "fix the file, or remove it: "),
-        ("[]", "it is not what spc wrote there", "fix the file, or remove it: "),
-        ("{\"stopped\": 3}", "it is not what spc wrote there", "fix the file, or remove it: "),
+        ("{bad", "its content was not written by spc", "fix the file, or remove it; "),
+        ("[]", "its content was not written by spc", "fix the file, or remove it; "),
+        ("{\"stopped\": 3}", "its content was not written by spc", "fix the file, or remove it; "),
     ];
     for (content, why, hint) in cases {
         let machine = running(&one());
         write(&machine, STATE, content);
         let calls = machine.calls();
         let changed = with(one(), "services.web.command", "other");
-        let message = format!(
-            "What spc remembers of the project \"shop\" can't be read from \"{STATE}\": {why}"
-        );
+        let message =
+            format!("Could not read the record of the project \"shop\" from \"{STATE}\": {why}");
         for failure in [
             machine.up(&changed).unwrap_err(),
             machine.run(verbs::scale(&machine.ctx(), &project(&one()), "web", 2)).unwrap_err(),
@@ -92,7 +91,7 @@ fn unreadable_stored_state_is_rejected_and_kept_but_down_works() {
         assert_eq!(changes(&machine, calls), [] as [String; 0], "{content}");
         machine.down(false).unwrap();
         assert_eq!(machine.footprint(), Footprint::default(), "{content}");
-        assert_eq!(machine.logged(), [format!("{message}; going on without it")]);
+        assert_eq!(machine.logged(), [format!("{message}; continuing without it")]);
         assert_eq!(text(&machine, STATE), content);
     }
 }
@@ -112,7 +111,7 @@ fn a_key_of_fingerprints_is_read_without_a_version_and_a_newer_one_is_rejected()
             "{\"format\":2}",
             "format 2 is newer than this spc, which reads formats up to 1; use the version of spc that wrote it, or a later one",
         ),
-        ("{\"id\":3}", "it is not a key; remove it to have a new one made"),
+        ("{\"id\":3}", "it is not a key; remove it, and spc creates a new one"),
     ] {
         write(&machine, KEY, content);
         machine.environment.insert("TOKEN".to_owned(), "another value".to_owned());
@@ -185,8 +184,8 @@ fn labels_of_a_newer_version_are_rejected_but_down_works() {
         ("container", "3", format!("The labels of the container \"shop-web-1\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
         ("network", "3", format!("The labels of the network \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
         ("volume", "3", format!("The labels of the volume \"shop_more\" can't be read: {newer}"), "use the version of spc that wrote it, or a later one; `down` and `stop` work with this one too"),
-        ("volume", "02", "The label \"dev.spc.format\" of the volume \"shop_more\" can't be read: it is not what spc wrote there: its format is \"02\", and not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
-        ("container", "new", "The label \"dev.spc.format\" of the container \"shop-web-1\" can't be read: it is not what spc wrote there: its format is \"new\", and not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
+        ("volume", "02", "The label \"dev.spc.format\" of the volume \"shop_more\" can't be read: its content was not written by spc: its format is \"02\", not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
+        ("container", "new", "The label \"dev.spc.format\" of the container \"shop-web-1\" can't be read: its content was not written by spc: its format is \"new\", not a whole number from 1 on".to_owned(), "remove it with `down`, and bring the project up again"),
     ] {
         let machine = running(&one());
         relabelled(&machine, kind, format);
@@ -199,7 +198,7 @@ fn labels_of_a_newer_version_are_rejected_but_down_works() {
         assert_eq!(machine.footprint(), state);
         machine.down(true).unwrap();
         assert_eq!(machine.footprint(), Footprint::default(), "{kind}");
-        assert_eq!(machine.logged(), [format!("{message}; going on without it")]);
+        assert_eq!(machine.logged(), [format!("{message}; continuing without it")]);
     }
 }
 
@@ -282,10 +281,10 @@ fn a_newer_lock_is_neither_waited_for_nor_taken_over_and_can_be_removed() {
 
 #[test]
 fn a_lock_that_can_t_be_read_is_refused_with_the_reason_and_never_taken_over() {
-    let garbage = "it is not what spc wrote there";
+    let garbage = "its content was not written by spc";
     let twice = format!("{garbage}: the key \"beat\" is in it twice");
-    let half = format!("{garbage}: its format is 0.5, and not a whole number from 1 on");
-    let label_02 = format!("{garbage}: its format is \"02\", and not a whole number from 1 on");
+    let half = format!("{garbage}: its format is 0.5, not a whole number from 1 on");
+    let label_02 = format!("{garbage}: its format is \"02\", not a whole number from 1 on");
     for (labels, heartbeat, why) in [
         (&[][..], "{bad".to_owned(), garbage),
         (&[], "[]".to_owned(), garbage),
@@ -304,7 +303,7 @@ fn a_lock_that_can_t_be_read_is_refused_with_the_reason_and_never_taken_over() {
         assert_eq!(
             failure.message,
             format!(
-                "The project \"shop\" is locked, and who holds the lock \"{}\" can't be read: {why}",
+                "The project \"shop\" is locked, but the owner of the lock \"{}\" can't be read: {why}",
                 lock_container(PROJECT)
             )
         );
@@ -404,7 +403,7 @@ fn a_build_does_not_replace_an_image_with_unreadable_labels() {
                     "use the version of spc that wrote it, or a later one, or remove the image to have it built again",
                 ),
                 _ => (
-                    "it is not what spc wrote there: its format is \"02\", and not a whole number from 1 on",
+                    "its content was not written by spc: its format is \"02\", not a whole number from 1 on",
                     "remove the image to have it built again",
                 ),
             };

@@ -38,7 +38,7 @@ fn runs(machine: &Machine) -> usize {
     machine.state().containers.iter().filter(|container| container.state == "running").count()
 }
 
-const WARNING: &str = "The engine's disk is full, there is no space for the project's lock: going on without it; another run must not \
+const WARNING: &str = "The engine's disk is full, there is no space for the project's lock: continuing without it; another run must not \
                        change \"shop\" meanwhile";
 
 #[test]
@@ -110,7 +110,7 @@ fn commands_that_need_space_fail_with_a_suggested_fix_on_a_full_disk() {
         assert!(failure.message.starts_with("Could not take the project's lock: "), "{failure}");
         assert_eq!(
             failure.hint.as_deref(),
-            Some("free some space: `docker system df` says what takes it")
+            Some("free some space: `docker system df` shows what uses it")
         );
         assert_eq!(runs(&machine), 3);
     }

@@ -74,7 +74,7 @@ fn services_that_swapped_ports_both_serve_as_before_if_one_fails() {
     );
     assert_eq!(after, before, "{:?}", machine.logged());
     assert!(
-        machine.logged().contains(&"a, b: the container before serves again".to_owned()),
+        machine.logged().contains(&"a, b: the previous container is running again".to_owned()),
         "{:?}",
         machine.logged()
     );
@@ -122,7 +122,7 @@ fn a_container_that_exits_before_its_group_is_ready_rolls_back_the_group() {
         assert_eq!((there(&machine), ids()), before, "{:?}", machine.logged());
         let said =
             failure.details.iter().find(|detail| detail.title == "after the failure").unwrap();
-        assert_eq!(said.text, "a, b, c: the container before serves again");
+        assert_eq!(said.text, "a, b, c: the previous container is running again");
     }
 }
 
@@ -209,7 +209,7 @@ fn a_conflict_with_a_foreign_container_is_reported_before_any_change() {
         ),
         (
             json!({"ports": ["8000:80"], "container_name": "holder"}),
-            "The container name \"holder\" is taken by another container: neither spc nor Docker Compose made it. It is of the image \"plain:1\", running, created 2026-01-01T00:00:00Z",
+            "The container name \"holder\" is taken by another container: neither spc nor Docker Compose created it. It is of the image \"plain:1\", running, created 2026-01-01T00:00:00Z",
             "services.a",
         ),
     ] {

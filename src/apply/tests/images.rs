@@ -189,7 +189,7 @@ fn a_pull_that_fails_says_whether_the_engine_has_the_image() {
     let of_one = pull("web:1");
     assert!(of_one.message.starts_with("The image \"web:1\" could not be pulled: "), "{of_one}");
     assert!(
-        of_one.hint.as_ref().unwrap().ends_with("; `up` takes the one that the engine has"),
+        of_one.hint.as_ref().unwrap().ends_with("; `up` uses the image that the engine has"),
         "{of_one:?}"
     );
 }
@@ -522,7 +522,7 @@ fn an_anonymous_volume_kept_under_another_image_is_reported_and_can_be_renewed()
     assert_eq!(volume(), first, "data first");
     assert!(
         warnings(&machine)
-            .contains("a: the image changed, and \"/deps\" keeps what the old container had there"),
+            .contains("a: the image changed, and \"/deps\" still has the anonymous volume"),
         "{}",
         warnings(&machine)
     );
@@ -563,7 +563,7 @@ fn a_changed_build_description_is_reported_and_built_on_request() {
     .unwrap();
     let builds = count(&machine, "image_build");
     machine.up(&changed).unwrap();
-    let said = "the image \"shop-web\" was built from something else than is described now (target, arguments, context)";
+    let said = "the description of the image \"shop-web\" changed since it was built (target, arguments, context)";
     assert!(warnings(&machine).contains(said), "{}", warnings(&machine));
     assert_eq!(count(&machine, "image_build"), builds);
     machine.up_with(&changed, &UpOptions { build: true, ..UpOptions::default() }).unwrap();

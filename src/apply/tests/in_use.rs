@@ -54,7 +54,7 @@ fn down_keeps_a_volume_that_containers_of_others_mount_and_names_them() {
                 BTreeSet::from(["shop_data".to_owned()]),
                 "{mode} {runs}"
             );
-            let kept = "the volume shop_data is kept: the container other uses it; `down` removes it once that is gone";
+            let kept = "the volume shop_data is kept: the container other uses it; `down` removes it when that container is gone";
             assert!(machine.logged().iter().any(|text| text == kept), "{:?}", machine.logged());
             machine.run(machine.engine.container_remove("other", true, false)).unwrap();
             machine.down(true).unwrap();
@@ -86,7 +86,7 @@ fn a_second_writer_of_docker_compose_run_is_reported_as_such() {
     let failure = machine.up(&stored()).unwrap_err();
     assert!(
         failure.message.ends_with(
-            "which writes to it: Docker Compose made it for a one-off command in the service \"db\" of the project \"shop\", in \"/project\""
+            "which writes to it: Docker Compose created it for a one-off command in the service \"db\" of the project \"shop\", in \"/project\""
         ),
         "{failure}"
     );

@@ -273,9 +273,9 @@ fn a_dockerfile_that_sets_a_label_of_spcs_is_refused_with_its_line() {
         (failure.kind, failure.message.as_str()),
         (
             Kind::Usage,
-            "\"/project/app/Dockerfile\", line 4, sets the label \"dev.spc.lock\", which is one that spc sets itself"
+            "\"/project/app/Dockerfile\", line 4, sets the label \"dev.spc.lock\", which is reserved for spc"
         )
     );
-    assert_eq!(failure.hint.as_deref(), Some("take it out, or choose a key of your own"));
+    assert_eq!(failure.hint.as_deref(), Some("remove it, or choose another key"));
     assert!(machine.state().image("shop-web:latest").is_none());
 }

@@ -105,7 +105,7 @@ fn an_interrupted_run_says_what_was_done_and_what_was_not() {
             && detail("done").contains("create container shop-web-1")
     );
     assert_eq!(detail("not done"), "start container shop-migrate-1\nstart container shop-web-1");
-    assert_eq!(failure.hint.as_deref(), Some("run it again: it goes on from here"));
+    assert_eq!(failure.hint.as_deref(), Some("run the same command again to continue"));
 }
 
 #[test]
@@ -175,11 +175,11 @@ fn an_interrupted_rollback_waits_only_shortly_for_readiness() {
     assert_eq!(
         machine.logged(),
         [
-            "db: going back to the container before",
+            "db: rolling back to the previous container",
             "db: wait until ready container shop-db-1, at most 10 s",
             "db: wait until ready container shop-db-1: not done after 4 s",
             "db: wait until ready container shop-db-1: not done after 8 s",
-            "db: the container before runs again, and is not ready after 10 s",
+            "db: the previous container is running again, but not ready after 10 s",
         ]
     );
     assert_eq!(machine.state().container("shop-db-1").unwrap().state, "running");
@@ -190,7 +190,7 @@ fn an_interrupted_rollback_waits_only_shortly_for_readiness() {
 fn a_rollback_after_a_failure_waits_longer_but_ends() {
     let machine = no_way_back();
     let failure = machine.up(&with(shop(), "services.db.environment.LEVEL", "2")).unwrap_err();
-    let line = "db: the container before runs again, and is not ready after 1 m";
+    let line = "db: the previous container is running again, but not ready after 1 m";
     assert!(
         failure
             .details
@@ -219,7 +219,7 @@ fn each_step_of_a_rollback_has_its_own_time_limit() {
         logged.contains(&"db: stop container shop-db-1.new: not done after 4 s".to_owned()),
         "{logged:?}"
     );
-    let failed = "db: the container before could not be brought back: Could not stop container shop-db-1.new within 40 s";
+    let failed = "db: the previous container could not be restored: Could not stop container shop-db-1.new within 40 s";
     assert!(logged.contains(&failed.to_owned()), "{logged:?}");
     machine.engine.set_process("shop-db-1", Process::new());
     machine.up(&shop()).unwrap();

@@ -64,7 +64,7 @@ fn a_paused_container_is_not_taken_for_one_that_runs() {
         (failure.kind, failure.message.as_str()),
         (Kind::Conflict, "The container \"shop-db-1\" is paused")
     );
-    assert_eq!(failure.hint.as_deref(), Some("let it go on with `docker unpause shop-db-1`"));
+    assert_eq!(failure.hint.as_deref(), Some("resume it with `docker unpause shop-db-1`"));
     let others = BTreeSet::from(["redis".to_owned()]);
     assert!(!reconcile::start(PROJECT, &observed, &others, &stopped).unwrap().changes());
     // A restart lets it go on.

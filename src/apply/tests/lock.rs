@@ -432,10 +432,7 @@ fn a_run_without_its_lock_stops_before_its_next_change() {
             Ok(_) => assert!(time > 1500, "nothing was left to change after {time} ms"),
             Err(failure) => {
                 assert_eq!(failure.kind, Kind::Lock, "{failure}");
-                assert_eq!(
-                    failure.message,
-                    "The project's lock was taken away from this run: it stops here"
-                );
+                assert_eq!(failure.message, "This run lost the project's lock and stops here");
             }
         }
         machine.up(&shop()).unwrap();

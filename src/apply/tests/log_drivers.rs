@@ -11,7 +11,7 @@ fn an_option_of_another_driver_than_the_engines_own_is_refused_before_anything_i
     for (logging, message, key) in [
         (
             json!({"options": {"gelf-address": "udp://h:1"}}),
-            "\"gelf-address\" is no option of \"json-file\", the engine's own log driver, which \"a\" gets",
+            "\"json-file\", the engine's default log driver, which \"a\" uses, has no option \"gelf-address\"",
             "options.gelf-address",
         ),
         (

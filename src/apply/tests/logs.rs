@@ -198,7 +198,10 @@ fn following_logs_continues_after_an_engine_restart() {
     assert_eq!(lines, machine.log(all(), LogQuery::default()).unwrap());
     assert_eq!(lines.iter().filter(|line| *line == "a-1 a 0").count(), 2);
     assert!(
-        machine.logged().iter().any(|text| text.contains("was lost: its logs are followed on")),
+        machine
+            .logged()
+            .iter()
+            .any(|text| text.contains("was lost: spc continues to follow the logs")),
         "{:?}",
         machine.logged()
     );
@@ -229,7 +232,7 @@ fn an_engine_that_stays_away_ends_the_following() {
     ));
     assert_eq!(
         failure.message,
-        "The Docker Engine did not come back within 5 m: its logs can't be followed on"
+        "The Docker Engine did not come back within 5 m: spc stopped following its logs"
     );
 }
 
@@ -260,7 +263,7 @@ fn a_log_that_can_t_be_read_is_warned_of_where_there_are_others() {
     for query in [LogQuery::default(), LogQuery { tail: Some(3), ..LogQuery::default() }, FOLLOW] {
         assert_eq!(machine.log(all(), query).unwrap(), ["loud-1 hi"]);
         assert!(machine.logged().last().unwrap().starts_with(
-            "Could not read the log of \"quiet-1\": its logging driver keeps nothing that can be read; give the service `logging: { driver:"
+            "Could not read the log of \"quiet-1\": its logging driver does not support reading; give the service `logging: { driver:"
         ));
         let quiet = Selection::Project {
             project: PROJECT.to_owned(),
@@ -269,7 +272,7 @@ fn a_log_that_can_t_be_read_is_warned_of_where_there_are_others() {
         let failure = machine.log(quiet, query).unwrap_err();
         assert_eq!(
             failure.message,
-            "Could not read the log of \"quiet-1\": its logging driver keeps nothing that can be read"
+            "Could not read the log of \"quiet-1\": its logging driver does not support reading"
         );
     }
     machine.engine.fault(Fault {

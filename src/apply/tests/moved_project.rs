@@ -103,7 +103,7 @@ fn a_project_named_once_after_a_move_needs_no_name_again() {
         "the stack itself is not touched"
     );
     assert_eq!(machine.moves(), [r#"["/srv/one"] -> /srv/two"#]);
-    let said = "The project \"shop\" is in \"/srv/two\" from now on, no longer in \"/srv/one\": --project is not needed here again";
+    let said = "The project \"shop\" is in \"/srv/two\" from now on, not in \"/srv/one\": --project is not needed here again";
     assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
     let calls = machine.calls();
     machine.up_in("/srv/two", false, &stored()).unwrap();
@@ -187,7 +187,7 @@ fn the_project_has_to_be_named_again_in_every_other_folder() {
         [r#"["/srv/one"] -> /srv/three"#],
         "one record: nothing names the second folder"
     );
-    let said = "The project \"shop\" is in \"/srv/three\" from now on, no longer in \"/srv/two\": --project is not needed here again";
+    let said = "The project \"shop\" is in \"/srv/three\" from now on, not in \"/srv/two\": --project is not needed here again";
     assert!(machine.logged().iter().any(|text| text == said), "{:?}", machine.logged());
     refused(machine.up_in("/srv/two", false, &changed), "/srv/three");
     machine.up_in("/srv/one", true, &changed).unwrap();
@@ -260,7 +260,7 @@ fn a_move_that_can_not_be_recorded_is_a_warning() {
     machine.up_in("/srv/two", true, &stored()).unwrap();
     let said = machine.logged().join("\n");
     assert!(
-        said.contains("Where the project \"shop\" was moved from is not recorded: there is a volume \"shop.spc-former-folders."),
+        said.contains("Could not record that the project \"shop\" was moved: the volume \"shop.spc-former-folders."),
         "{said}"
     );
     refused(machine.up_in("/srv/two", false, &stored()), "/srv/one");
@@ -282,12 +282,15 @@ fn adopted_objects_belong_to_the_adopting_folder_until_they_are_removed() {
     let stamp = machine.state().volume("shop_data").unwrap().stamp;
     let failure = up("/srv/one", false).unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);
-    assert!(failure.hint.as_deref().unwrap().starts_with("--adopt takes it over"), "{failure:?}");
+    assert!(
+        failure.hint.as_deref().unwrap().starts_with("use --adopt to use it as it is"),
+        "{failure:?}"
+    );
     assert_eq!(machine.moves(), Vec::<String>::new());
     up("/srv/one", true).unwrap();
     assert_eq!(machine.moves(), ["[] -> /srv/one"]);
     assert!(
-        machine.logged().iter().any(|line| line.ends_with("they need no --adopt again")),
+        machine.logged().iter().any(|line| line.ends_with("--adopt is not needed again")),
         "{:?}",
         machine.logged()
     );

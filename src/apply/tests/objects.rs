@@ -216,7 +216,7 @@ fn a_network_or_volume_with_other_settings_is_refused_before_anything_is_touched
         (failure.kind, failure.message.as_str()),
         (
             Kind::Conflict,
-            "The network \"shop_a\" was made with other settings than these: internal: false → true"
+            "The network \"shop_a\" was created with other settings: internal: false → true"
         )
     );
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
@@ -258,7 +258,7 @@ fn a_one_off_never_writes_to_a_volume_beside_its_service() {
         (
             Kind::Conflict,
             "A one-off container of \"db\" would write to the volume \"shop_data\" beside the container \"shop-db-1\", which writes to it: \
-             spc made it for the service \"db\" of the project \"shop\", in \"/project\""
+             spc created it for the service \"db\" of the project \"shop\", in \"/project\""
         )
     );
     assert_eq!(machine.happened_from(before), Vec::<String>::new());

@@ -386,7 +386,7 @@ fn a_one_off_of_a_live_run_is_kept_without_a_message() {
 fn a_one_off_of_another_machine_or_version_is_kept_and_reported() {
     let says = |left: &str| {
         format!(
-            "the one-off container {left} is left alone: whether its run still goes on can't be told from here; `down` removes it"
+            "the one-off container {left} is kept: spc can't tell from here whether its run still exists; `down` removes it"
         )
     };
     let mut machine = machine();

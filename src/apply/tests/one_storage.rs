@@ -102,7 +102,7 @@ fn a_storage_that_moves_under_another_name_is_released_before_it_is_used() {
         let failure = machine.up(&described(&[("new", &[new])])).unwrap_err();
         assert_eq!(
             failure.hint.as_deref(),
-            Some("--remove-orphans stops and removes that one before"),
+            Some("--remove-orphans stops and removes that container first"),
             "{old} {new}: {failure}"
         );
         machine

@@ -20,7 +20,7 @@ fn scale(machine: &Machine, description: &Value, count: u32) {
     machine.run(verbs::scale(&machine.ctx(), &project(description), "web", count)).unwrap();
 }
 
-const KEPT: &str = "web has 3 containers, as scale(3) said; write \"scale\" in its description to have another number, or run `down`";
+const KEPT: &str = "web has 3 containers, set with scale(3); to change that, set \"scale\" in its description, or run `down`";
 
 #[test]
 fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
@@ -30,7 +30,7 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
     scale(&machine, &description, 3);
     assert_eq!(names(&machine), ["shop-web-1", "shop-web-2", "shop-web-3"]);
     assert!(
-        !machine.logged().iter().any(|text| text.contains("as scale(3) said")),
+        !machine.logged().iter().any(|text| text.contains("set with scale(3)")),
         "who scales knows"
     );
     let calls = machine.calls();
@@ -49,7 +49,7 @@ fn a_number_that_was_scaled_to_is_kept_and_up_says_so() {
         machine
             .logged()
             .iter()
-            .any(|text| text.starts_with("web has 0 containers, as scale(0) said")),
+            .any(|text| text.starts_with("web has 0 containers, set with scale(0)")),
         "{:?}",
         machine.logged()
     );
@@ -244,9 +244,9 @@ fn a_compose_project_of_the_same_name_is_refused_untouched() {
     assert_eq!(failure.kind, Kind::Conflict);
     assert_eq!(
         failure.message,
-        "A project \"shop\" that spc did not make is on this engine: shop-db-1, shop-gone-1"
+        "This engine has a project \"shop\" that spc did not create, with the containers shop-db-1, shop-gone-1"
     );
-    assert!(failure.hint.unwrap().starts_with("--adopt takes it over"));
+    assert!(failure.hint.unwrap().starts_with("use --adopt to let spc manage it"));
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
 }
 
@@ -305,8 +305,7 @@ fn verbs_report_that_they_leave_compose_containers_unchanged() {
         machine.run(verbs::lifecycle(&machine.ctx(), PROJECT, &services, lifecycle, None)).unwrap();
     }
     assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
-    let said =
-        "left alone, because spc did not make them: shop-db-1; `up` with --adopt takes them over";
+    let said = "kept, because spc did not create them: shop-db-1; `up` with --adopt adopts them";
     assert_eq!(machine.logged(), [said; 4]);
 }
 
@@ -327,10 +326,13 @@ fn volumes_left_by_compose_are_adopted_unchanged() {
     let before = machine.state().volume("shop_data").unwrap().clone();
     let failure = machine.up(&described()).unwrap_err();
     assert!(
-        failure.message.ends_with("was made by Docker Compose, for a project of this name"),
+        failure.message.ends_with("was created by Docker Compose for a project of this name"),
         "{failure}"
     );
-    assert!(failure.hint.as_deref().unwrap().starts_with("--adopt takes it over"), "{failure:?}");
+    assert!(
+        failure.hint.as_deref().unwrap().starts_with("use --adopt to use it as it is"),
+        "{failure:?}"
+    );
     machine.up_with(&described(), &adopt()).unwrap();
     assert_eq!(machine.state().volume("shop_data").unwrap().stamp, before.stamp);
     machine.down(false).unwrap();
@@ -354,7 +356,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     machine.down(true).unwrap();
     let footprint = machine.footprint();
     assert_eq!((footprint.volumes.len(), footprint.networks.len()), (1, 1));
-    let why = "is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it";
+    let why = "is kept: Docker Compose created it, and it was not adopted; `down` with --adopt removes it";
     assert_eq!(
         machine.logged(),
         [format!("the network shop_default {why}"), format!("the volume shop_data {why}")]
@@ -368,7 +370,7 @@ fn down_names_what_it_keeps_of_composes_and_why() {
     let machine = composed();
     machine.down(true).unwrap();
     let logged = machine.logged().join("\n");
-    assert!(logged.contains("the volume shop_data is kept: Docker Compose made it, and the container shop-db-1 uses it"), "{logged}");
+    assert!(logged.contains("the volume shop_data is kept: Docker Compose created it, and the container shop-db-1 uses it"), "{logged}");
 }
 
 #[test]
@@ -408,7 +410,7 @@ fn down_leaves_what_spc_did_not_make() {
         machine
             .logged()
             .iter()
-            .any(|line| line == "left alone, because spc did not make them: shop-db-1, shop-gone-1; `down` with --adopt removes them")
+            .any(|line| line == "kept, because spc did not create them: shop-db-1, shop-gone-1; `down` with --adopt removes them")
     );
 }
 
@@ -445,7 +447,7 @@ fn down_keeps_a_network_that_containers_of_others_hang_on_and_names_them() {
         machine.down(false).unwrap();
         assert_eq!(names(&machine), [name]);
         let kept = format!(
-            "the network shop_default is kept: the container {name} uses it; `down` removes it once that is gone"
+            "the network shop_default is kept: the container {name} uses it; `down` removes it when that container is gone"
         );
         assert!(machine.logged().contains(&kept), "{:?}", machine.logged());
         machine.run(machine.engine.container_remove(name, true, false)).unwrap();

@@ -419,7 +419,7 @@ fn an_out_of_memory_kill_is_reported() {
         assert_eq!(failure.message, "\"web\" exited with code 137 (killed)");
         assert_eq!(
             failure.hint.as_deref(),
-            Some("it ran out of memory: give it more, or make it use less")
+            Some("it ran out of memory: raise its limit, or make it use less")
         );
         assert_eq!(failure.fields["oom_killed"], json!(true));
     }
@@ -511,7 +511,7 @@ fn a_container_removed_while_it_is_waited_for_fails_the_wait() {
     let failure = result.unwrap_err();
     assert_eq!(
         (failure.kind, failure.message.as_str()),
-        (Kind::Unhealthy, "\"web\" was removed while it was waited for")
+        (Kind::Unhealthy, "\"web\" was removed while spc waited for it")
     );
 }
 

@@ -106,7 +106,8 @@ fn a_new_one_that_does_not_get_ready_goes_and_the_old_one_serves_again() {
         let failure = machine.up(&with(db("2"), "services.db.restart", "no")).unwrap_err();
         assert_eq!(failure.fields["service"], json!("db"), "{failure}");
         assert!(
-            details(&failure).ends_with("after the failure: db: the container before serves again"),
+            details(&failure)
+                .ends_with("after the failure: db: the previous container is running again"),
             "{}",
             details(&failure)
         );
@@ -442,7 +443,7 @@ fn an_optional_dependency_may_fail_at_any_step() {
                 machine
                     .logged()
                     .iter()
-                    .any(|line| line.ends_with("not required, going on without it")),
+                    .any(|line| line.ends_with("not required, continuing without it")),
                 "{:?}",
                 machine.logged()
             );

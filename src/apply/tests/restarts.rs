@@ -36,9 +36,7 @@ fn a_service_that_exits_with_code_0_and_is_not_restarted_is_completed() {
             assert!(machine.calls_from(calls).iter().all(|call| !call.mutates), "{restart:?}");
             let said = machine.logged().into_iter().rfind(|text| text.starts_with("shop-web-1"));
             let is_warned = said.is_some_and(|said| {
-                said.starts_with(
-                    "shop-web-1 exited with code 0 and is taken for a job that is done",
-                )
+                said.starts_with("shop-web-1 exited with code 0 and counts as a completed job")
             });
             assert_eq!(is_warned, restart.is_none(), "{restart:?}");
         }

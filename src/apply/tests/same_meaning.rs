@@ -58,7 +58,7 @@ fn a_network_keeps_what_it_has_where_that_is_written_too() {
         let machine = machine();
         machine.up(&plain()).unwrap();
         let failure = machine.up(&other).unwrap_err();
-        assert!(failure.message.contains("made with other settings"), "{other}: {failure}");
+        assert!(failure.message.contains("created with other settings"), "{other}: {failure}");
     }
 }
 

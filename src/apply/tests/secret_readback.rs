@@ -172,8 +172,7 @@ fn an_unreadable_secret_is_reported_with_a_suggested_fix() {
             "a hanging engine is given up"
         );
         let said = format!(
-            "the secrets of shop-web-1 were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a \
-             value changed since, it goes on with the old one: give the service \"web\" another label (`labels`), and `up` replaces it"
+            "the secrets of shop-web-1 were not compared: it was created from another folder, or before `.spc/` was lost, and {why}. If a value has changed, it still uses the old one: change a label of the service \"web\", and `up` replaces it"
         );
         assert_eq!(machine.logged(), [said]);
         // The suggested next step.
@@ -226,7 +225,7 @@ fn a_secret_file_that_its_container_replaced_is_delivered_again() {
     let said = machine.logged().concat();
     assert!(
         said.contains(
-            "and \"/run/secrets/token\" in it is not a regular file; if a value changed since"
+            "and \"/run/secrets/token\" in it is not a regular file. If a value has changed"
         ),
         "{said}"
     );

@@ -142,7 +142,7 @@ fn the_port_of_a_process_is_refused_before_anything_is_touched() {
             lifecycle,
             &["a", "c"],
             message,
-            "stop what holds it, or publish another host port",
+            "stop the program that uses it, or publish another host port",
         );
     }
     machine.host.stop_listening(8000);
@@ -207,7 +207,7 @@ fn a_port_conflict_on_start_or_restart_names_the_owner_of_the_port() {
         );
         assert!(address.hint.is_some());
         let paused = explain("cannot start a paused container, try unpause instead");
-        assert_eq!(paused.hint.as_deref(), Some("let it go on with `docker unpause shop-b-1`"));
+        assert_eq!(paused.hint.as_deref(), Some("resume it with `docker unpause shop-b-1`"));
     }
     // A port that is taken between the look and the step.
     verb(&machine, Lifecycle::Stop, &["a"]).unwrap();

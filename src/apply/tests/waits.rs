@@ -507,7 +507,7 @@ fn a_call_that_the_engine_denies_fails_immediately() {
     for method in ["container_create", "network_create", "events", "container_list", "image_import"]
     {
         let machine = machine();
-        let words = "what stands before the Docker Engine forbids it (403): no";
+        let words = "a proxy or plugin in front of the Docker Engine forbids it (403): no";
         fail(&machine, method, 1000, EngineErrorKind::Denied, words);
         let failure = machine.up(&shop()).unwrap_err();
         assert!(failure.message.ends_with(words), "{method}: {failure}");

@@ -51,9 +51,12 @@ fn a_renamed_service_waits_until_the_old_one_is_gone_or_is_refused() {
     let failure = machine.up(&renamed).unwrap_err();
     assert_eq!(failure.kind, Kind::Conflict);
     let expected = "The service \"database\" would write to the volume \"shop_data\" beside the container \"shop-db-1\", which writes to it: \
-                    spc made it for the service \"db\" of the project \"shop\", in \"/project\"";
+                    spc created it for the service \"db\" of the project \"shop\", in \"/project\"";
     assert_eq!(failure.message, expected);
-    assert_eq!(failure.hint.as_deref(), Some("--remove-orphans stops and removes that one before"));
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("--remove-orphans stops and removes that container first")
+    );
     assert_eq!(happened(&machine, events), Vec::<String>::new());
     machine.up_with(&renamed, &with_orphans_removed()).unwrap();
     let happened = happened(&machine, events);
@@ -166,7 +169,7 @@ fn a_foreign_container_that_writes_to_the_volume_is_reported_and_kept() {
     let events = machine.events();
     let failure = machine.up(&external).unwrap_err();
     assert!(
-        failure.message.ends_with("beside the container \"backup\", which writes to it: neither spc nor Docker Compose made it"),
+        failure.message.ends_with("beside the container \"backup\", which writes to it: neither spc nor Docker Compose created it"),
         "{failure}"
     );
     assert!(!failure.hint.as_deref().unwrap().contains("rm"), "{failure:?}");
@@ -432,7 +435,7 @@ fn a_renamed_service_of_docker_compose_is_led_on_by_adoption_with_orphans() {
     let failure = up(false).unwrap_err();
     assert_eq!(
         failure.hint.as_deref(),
-        Some("--adopt --remove-orphans stops and removes that one before"),
+        Some("--adopt --remove-orphans stops and removes that container first"),
         "{failure}"
     );
     up(true).unwrap();

@@ -102,11 +102,11 @@ fn an_invalid_import_is_reported() {
         found,
         [
             "a/main.rhai:1:8 import: Could not import \"hepler\": there is no file \"a/hepler.rhai\" | did you mean \"helper\"?",
-            "a/main.rhai:2:8 import: Could not import \"helper.rhai\": there is no file \"a/helper.rhai.rhai\" | leave the ending out: import \"helper\"",
+            "a/main.rhai:2:8 import: Could not import \"helper.rhai\": there is no file \"a/helper.rhai.rhai\" | remove the file extension: import \"helper\"",
             "a/main.rhai:3:8 import: Could not import \"../../out\": it is outside of the project's scripts | imports stay inside \".\"",
             "a/main.rhai:4:8 import: Could not import \"/etc/x\": the path is absolute | imports are relative to the importing file",
             "a/main.rhai:5:8 import: Could not import \"std/dotnev\": there is no such module in the standard library | did you mean \"std/dotenv\"?",
-            "a/main.rhai:7:11 import: An import stands inside a block or a function | move it to the top of the file",
+            "a/main.rhai:7:11 import: An import can't be inside a block or a function | move it to the top of the file",
             "a/main.rhai:8:14 import: The path of an import is not plain text | write import \"path\" as name;",
         ]
     );

@@ -27,7 +27,7 @@ describe(#{ prod: true, image: "x", c: 1 });
             "2:20 unknown-key: Unknown key \"drver\" in \"services.db.logging\" | did you mean \"driver\"?",
             "3:35 unknown-key: Unknown key \"intervl\" in \"services.web.healthcheck\" | did you mean \"interval\"?",
             "3:69 wrong-value: \"services.web.healthcheck.retries\" has to be a whole number from 0 on, but it is the string \"five\"",
-            "5:30 wrong-value: \"restart\" can't be \"sometimes\" | there is: no, always, unless-stopped, on-failure, on-failure:TIMES",
+            "5:30 wrong-value: \"restart\" can't be \"sometimes\" | available: no, always, unless-stopped, on-failure, on-failure:TIMES",
             "6:33 unknown-key: Unknown key \"scael\" in \"services.web\" | did you mean \"scale\"?",
             "8:9 unknown-key: Unknown key \"netwroks\" | did you mean \"networks\"?",
             "10:50 wrong-value: \"99999:1\" is not a port: 99999 is too large | ports are numbers from 1 to 65535",
@@ -58,15 +58,15 @@ fn long_forms_and_items_of_lists_are_read_at_their_place() {
         [
             "2:50 unknown-key: Unknown key \"fiel\" in \"secrets.key\" | did you mean \"file\"?",
             "2:69 wrong-value: The secret \"both\" needs exactly one of \"file\" and \"environment\"",
-            "6:27 wrong-value: Unknown mount option \"wr\" in \"data:/b:wr\" | there is: ro, rw, nocopy",
-            "6:90 unknown-key: Unknown key \"tmpfs\" in \"services.web.volumes.2\" | there is: read_only, source, target, type, volume",
+            "6:27 wrong-value: Unknown mount option \"wr\" in \"data:/b:wr\" | available: ro, rw, nocopy",
+            "6:90 unknown-key: Unknown key \"tmpfs\" in \"services.web.volumes.2\" | available: read_only, source, target, type, volume",
             "6:104 wrong-value: The target \"relative\" of a mount has to be an absolute path in the container | write \"data:/relative\"",
             "7:68 unknown-key: Unknown key \"create_host_pth\" in \"services.web.volumes.4.bind\" | did you mean \"create_host_path\"?",
             "7:95 wrong-value: \"5\" needs the key \"type\"",
             "7:125 wrong-value: \"services.web.volumes.6.type\" can't be \"bnid\" | did you mean \"bind\"?",
             "9:32 wrong-value: \"http\" is not a port: a number from 1 to 65535",
             "9:42 wrong-value: \"2\" needs the key \"target\"",
-            "10:43 wrong-value: \"services.web.depends_on.web.condition\" can't be \"service_up\" | there is: service_completed_successfully, service_healthy, service_started",
+            "10:43 wrong-value: \"services.web.depends_on.web.condition\" can't be \"service_up\" | available: service_completed_successfully, service_healthy, service_started",
             "11:19 unknown-key: Unknown key \"contxt\" in \"services.web.build\" | did you mean \"context\"?",
             "11:43 wrong-value: \"services.web.command\" has to be a string or a list of strings, but it is a map",
             "11:88 wrong-value: \"services.web.secrets.0.mode\" is not a file mode | write it in octal: \"0440\"",
@@ -161,7 +161,7 @@ s.down(given);
             "3:35 wrong-value: \"adopt\" of the options of up is true or false, not a string",
             "5:30 unknown-key: The options of exec have no \"enviroment\" | did you mean \"environment\"?",
             "5:54 wrong-value: \"check\" of the options of exec is true or false, not an integer",
-            "5:66 wrong-value: \"timeout\" of the options of exec: 30 is not a duration | say of what: \"30s\" or \"30m\"",
+            "5:66 wrong-value: \"timeout\" of the options of exec: 30 is not a duration | add a unit: \"30s\" or \"30m\"",
             "6:20 unknown-key: The options of exec have no \"chek\" | did you mean \"check\"?",
             "7:25 unknown-key: The options of logs have no \"tial\" | did you mean \"tail\"?",
             "8:35 wrong-value: \"tail\" of the options of logs is an integer from 0 up, not -1",
@@ -213,14 +213,14 @@ print("${not} in a $DESCRIPTION");"#;
     assert_eq!(
         found(text),
         [
-            "2:12 wrong-value: \"redis:${TAG:-7}\" is no name of an image: it contains \"$\", and nothing puts a value in there | in a script, a value goes into a text between backticks: `nginx:${env(\"TAG\")}`",
-            "3:11 interpolation: \"${UID}\" reaches the container as it stands: nothing puts a value in | write env(\"UID\")",
-            "4:15 interpolation: \"$HOST\" reaches the container as it stands: nothing puts a value in | write env(\"HOST\")",
-            "5:14 interpolation: \"${PORT-80}\" reaches the container as it stands: nothing puts a value in | write `serve --port ${env(\"PORT\", \"80\")}`",
+            "2:12 wrong-value: \"redis:${TAG:-7}\" is not an image name: it contains \"$\", and nothing inserts a value there | to insert a value in a script, use backticks: `nginx:${env(\"TAG\")}`",
+            "3:11 interpolation: \"${UID}\" reaches the container unchanged: nothing inserts a value | write env(\"UID\")",
+            "4:15 interpolation: \"$HOST\" reaches the container unchanged: nothing inserts a value | write env(\"HOST\")",
+            "5:14 interpolation: \"${PORT-80}\" reaches the container unchanged: nothing inserts a value | write `serve --port ${env(\"PORT\", \"80\")}`",
             "6:30 interpolation: \"$$HOME\" reaches the container with both \"$\" | only compose files escape it: write \"$HOME\"",
-            "7:24 interpolation: \"${A:?needed}\" reaches the container as it stands: nothing puts a value in | write env(\"A\")",
-            "7:117 interpolation: \"$PATH\" reaches the container as it stands: nothing puts a value in | write `${env(\"PATH\")}:/x`",
-            "9:22 interpolation: \"${DOMAIN}\" reaches the container as it stands: nothing puts a value in | only compose files escape \"$\": write it once, and in backticks what is to be put in",
+            "7:24 interpolation: \"${A:?needed}\" reaches the container unchanged: nothing inserts a value | write env(\"A\")",
+            "7:117 interpolation: \"$PATH\" reaches the container unchanged: nothing inserts a value | write `${env(\"PATH\")}:/x`",
+            "9:22 interpolation: \"${DOMAIN}\" reaches the container unchanged: nothing inserts a value | only compose files escape \"$\": write one \"$\", and use backticks to insert a value",
         ]
     );
 }
@@ -263,7 +263,7 @@ fn probes_that_pass_too_early_are_warned_of() {
     assert_eq!(
         found("healthcheck(service(\"db\"), #{ test: \"pg_isready\" });"),
         [
-            "1:37 weak-probe: \"pg_isready\" asks over the socket, where the image's temporary server answers while it still initialises | ask over TCP: add -h 127.0.0.1"
+            "1:37 weak-probe: \"pg_isready\" connects over the socket, where the image's temporary server answers during initialisation | connect over TCP: add -h 127.0.0.1"
         ]
     );
 }

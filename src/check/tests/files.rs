@@ -55,7 +55,7 @@ fn check_includes_imported_files() {
         [
             "a.rhai:4:4 argument-count: \"b::f\" is called with 1 argument | it takes b::f()",
             "b.rhai:1:10 undefined-variable: There is no variable \"nowhere\"",
-            "b.rhai:2:15 unknown-key: Unknown key \"a\" | there is: configs, name, networks, profiles, secrets, services, version, volumes",
+            "b.rhai:2:15 unknown-key: Unknown key \"a\" | available: configs, name, networks, profiles, secrets, services, version, volumes",
             "c.rhai:1:10 syntax: Unexpected \";\"",
         ]
     );
@@ -106,8 +106,8 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
     let run = project(&[("spc.toml", ""), ("compose.yaml", file), ("docker-compose.yml", "x")]);
     let all = report(&run, &[]);
     let expected = [
-        "compose.yaml:5:10 unclear-value: 1.10 is a number to YAML, and 1.1 is what reaches the container: write \"1.10\" in quotes to keep it",
-        "compose.yaml:7:10 unclear-value: 010 stays as it is here, and Compose makes 8 of it: write \"010\" in quotes, and it is the same for both",
+        "compose.yaml:5:10 unclear-value: YAML reads 1.10 as a number, and the container gets 1.1: write \"1.10\" in quotes to keep it",
+        "compose.yaml:7:10 unclear-value: 010 stays as it is in spc, but Compose turns it into 8: write \"010\" in quotes to get the same value in both",
         "compose.yaml:8:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
     ];
     assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), expected);
@@ -126,8 +126,8 @@ fn each_doubtful_value_of_a_line_is_found() {
         .map(|line| line.split(':').take(4).collect::<Vec<_>>().join(":"))
         .collect();
     let expected = [
-        "compose.yaml:1:43 unclear-value: 010 stays as it is here, and Compose makes 8 of it",
-        "compose.yaml:1:51 unclear-value: 1_000 stays as it is here, and Compose makes 1000 of it",
+        "compose.yaml:1:43 unclear-value: 010 stays as it is in spc, but Compose turns it into 8",
+        "compose.yaml:1:51 unclear-value: 1_000 stays as it is in spc, but Compose turns it into 1000",
         "compose.yaml:1:71 unclear-value: The variable \"NONE\" is not set, so it is empty",
         "compose.yaml:1:82 unclear-value: The variable \"NEITHER\" is not set, so it is empty",
     ];

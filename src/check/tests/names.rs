@@ -113,11 +113,11 @@ fn a_reserved_word_is_named_with_its_fix() {
     );
     assert_eq!(
         found("let x = 1;\nlet switch = 2;"),
-        ["2:5 reserved-word: \"switch\" is a reserved word | take another name"]
+        ["2:5 reserved-word: \"switch\" is a reserved word | choose another name"]
     );
     assert_eq!(
         found("fn default() { 1 }"),
-        ["1:4 reserved-word: \"default\" is a reserved word | take another name"]
+        ["1:4 reserved-word: \"default\" is a reserved word | choose another name"]
     );
     assert_eq!(
         found("let x = null;"),
@@ -133,7 +133,7 @@ fn a_reserved_word_is_named_with_its_fix() {
     );
     assert_eq!(
         found("[1].map(|new| 1);"),
-        ["1:10 reserved-word: \"new\" is a reserved word | take another name"]
+        ["1:10 reserved-word: \"new\" is a reserved word | choose another name"]
     );
     assert_eq!(
         found("let m = #{}; m.default = 1;"),

@@ -118,7 +118,7 @@ pub fn parse(content: &[u8], lookup: Lookup<'_>) -> Result<Dotenv, DotenvError> 
                 "The values are larger than {} MiB with their variables replaced",
                 LARGEST_TEXT >> 20
             );
-            let hint = "does a variable hold another one many times?";
+            let hint = "does a variable contain another one many times?";
             return Err(placed(Fault::new(statement.offset, message, hint), text));
         }
         dotenv.variables.insert(statement.name.to_owned(), Variable { value, line });
@@ -156,7 +156,7 @@ fn decode(content: &[u8]) -> Result<&str, DotenvError> {
     })?;
     match text.find('\0') {
         Some(offset) => {
-            let fault = Fault::new(offset, "A NUL byte can't stand in a variable", "remove it");
+            let fault = Fault::new(offset, "A variable can't contain a NUL byte", "remove it");
             Err(placed(fault, text))
         }
         None => Ok(text),

@@ -102,7 +102,11 @@ impl<'a> Statements<'a> {
                 } else {
                     found.map_or(String::new(), |found| found.escape_debug().to_string())
                 };
-                Err(Fault::new(self.at, format!("A variable's name can't hold \"{shown}\""), HINT))
+                Err(Fault::new(
+                    self.at,
+                    format!("A variable's name can't contain \"{shown}\""),
+                    HINT,
+                ))
             }
         }
     }

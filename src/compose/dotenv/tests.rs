@@ -188,12 +188,12 @@ fn text_behind_a_closing_quote_is_an_error_instead_of_lost() {
 
 #[test]
 fn a_line_that_is_no_assignment_is_named_without_repeating_it() {
-    let hint = fails("A=1\nsome text\n", 2, 5, "A variable's name can't hold \" \"");
+    let hint = fails("A=1\nsome text\n", 2, 5, "A variable's name can't contain \" \"");
     assert_eq!(hint, "write NAME=value, one to a line; a value that spans lines needs quotes");
-    fails("A B=1\n", 1, 2, "A variable's name can't hold \" \"");
-    fails("MIIE+x==\n", 1, 5, "A variable's name can't hold \"+\"");
-    fails("A # c\n", 1, 2, "A variable's name can't hold \" \"");
-    fails("A=1\n\u{feff}B=2\n", 2, 1, "A variable's name can't hold \"\\u{feff}\"");
+    fails("A B=1\n", 1, 2, "A variable's name can't contain \" \"");
+    fails("MIIE+x==\n", 1, 5, "A variable's name can't contain \"+\"");
+    fails("A # c\n", 1, 2, "A variable's name can't contain \" \"");
+    fails("A=1\n\u{feff}B=2\n", 2, 1, "A variable's name can't contain \"\\u{feff}\"");
     fails("  =1\n", 1, 3, "A variable's name is missing");
 }
 
@@ -216,7 +216,7 @@ fn a_file_in_another_encoding_is_refused_with_the_fix() {
         (latin1.line, latin1.column, latin1.message.as_str()),
         (2, 3, "The file is not written in UTF-8")
     );
-    fails("A=1\nB=x\0\n", 2, 4, "A NUL byte can't stand in a variable");
+    fails("A=1\nB=x\0\n", 2, 4, "A variable can't contain a NUL byte");
 }
 
 proptest! {

@@ -66,7 +66,7 @@ secrets:
         "9:22: There is no service \"dbb\" (did you mean \"db\"?)",
         "9:27: There is no service \"dc\" (did you mean \"db\"?)",
         "11:12: Required variable \"PW\" is not set: set it (set it in the environment or in .env: PW=…)",
-        "14:14: \"restart\" can't be \"sometimes\" (there is: no, always, unless-stopped, on-failure, on-failure:TIMES)",
+        "14:14: \"restart\" can't be \"sometimes\" (available: no, always, unless-stopped, on-failure, on-failure:TIMES)",
         "15:35: Unknown key \"intervall\" in \"services.db.healthcheck\" (did you mean \"interval\"?)",
         "16:37: \"services.db.depends_on.cache.condition\" can't be \"service_helthy\" (did you mean \"service_healthy\"?)",
         "17:3: The service \"cache\" has neither \"image\" nor \"build\"",

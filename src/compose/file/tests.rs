@@ -152,7 +152,7 @@ fn notes_are_unique_and_sorted_by_line() {
         [
             "4 the variable \"NONE\" is not set, so it is empty",
             "8 the variable \"OTHER\" is not set, so it is empty",
-            "10 \"version\" is obsolete and says nothing: take it out",
+            "10 \"version\" is obsolete and ignored: remove it",
         ]
     );
     assert_eq!(read("services: {a: {image: '${NONE:-}${EMPTY}'}}").unwrap().notes, []);
@@ -171,7 +171,7 @@ fn an_unknown_key_is_shown_at_its_place_with_the_nearest() {
     refused("servics: {}\n", "1:1 servics: Unknown key \"servics\" (did you mean \"services\"?)");
     refused(
         "services: {a: {image: x}}\nprofiles: [production]\n",
-        "2:1 profiles: Unknown key \"profiles\" (profiles stand in a service; which are active is said by COMPOSE_PROFILES, or `profiles` in the options of compose)",
+        "2:1 profiles: Unknown key \"profiles\" (write `profiles` in a service; COMPOSE_PROFILES, or `profiles` in the options of compose(), activates them)",
     );
 }
 
@@ -227,11 +227,11 @@ fn invalid_yaml_in_a_compose_file_is_reported_with_its_position() {
     refused("services: *nobody\n", "1:11 *nobody: The file is not YAML: unknown anchor");
     refused(
         "services: {a: {image: x}}\n---\nservices: {}\n",
-        "2:1 ---: The file holds more than one YAML document (keep one; what is different elsewhere is a variable's)",
+        "2:1 ---: The file contains more than one YAML document (keep one; use variables for what differs)",
     );
     refused(
         "services: {a: {image: x, image: y}}\n",
-        "1:26 image: The key \"image\" stands twice in this map",
+        "1:26 image: The key \"image\" is defined twice in this map",
     );
     refused(
         "services: {a: {image: !reset x}}\n",

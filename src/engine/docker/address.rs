@@ -120,7 +120,7 @@ impl SshAddress {
             .rsplit_once('@')
             .map_or((None, authority), |(user, place)| (Some(user), place));
         if user.is_some_and(|user| user.contains(':')) {
-            let hint = "take the password out: `ssh` logs in with a key, or asks at a terminal";
+            let hint = "remove the password: `ssh` logs in with a key, or asks at a terminal";
             return Err(AddressError {
                 why: "it holds a password".to_owned(),
                 hint: hint.to_owned(),

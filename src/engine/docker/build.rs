@@ -87,9 +87,9 @@ fn registries(all: &BTreeMap<String, RegistryAuth>) -> Result<HeaderValue> {
 fn without_buildkit() -> EngineError {
     EngineError::new(
         EngineErrorKind::Invalid,
-        "the build is given secrets, and the engine has no BuildKit, which alone takes them",
+        "the build has secrets, which need BuildKit, and the engine does not have it",
     )
-    .with_hint("use an engine with BuildKit, or leave `secrets` of the build out")
+    .with_hint("use an engine with BuildKit, or remove `secrets` from the build")
 }
 
 /// Whether the engine has BuildKit. It doesn't on Windows, and engines of other makers may have no

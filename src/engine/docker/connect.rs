@@ -122,9 +122,9 @@ async fn greet(wire: &Wire, tls: Option<&TlsFiles>) -> std::result::Result<Greet
 impl Greeting {
     fn check(self, address: &Address, options: &ConnectOptions) -> Result<EngineInfo> {
         if let Some(version) = self.podman {
-            let lacks = "it imports no image under a name of spc's choice, which locks need, and takes unchanged containers for changed ones";
+            let lacks = "it can't import an image under a given name, which locks need, and it shows unchanged containers as changed";
             let message = format!(
-                "what answers at \"{address}\" is Podman {version}, not a Docker Engine: {lacks}"
+                "the server at \"{address}\" is Podman {version}, not a Docker Engine: {lacks}"
             );
             return Err(EngineError::new(EngineErrorKind::Unreachable, message).with_hint(
                 "use a Docker Engine from 20.10 on: name its address with --host or DOCKER_HOST",
@@ -137,7 +137,7 @@ impl Greeting {
                 .map_or_else(|| "DOCKER_HOST".to_owned(), |endpoint| endpoint.source.name());
             EngineError::new(
                 EngineErrorKind::Unreachable,
-                format!("what answers at \"{address}\" is not a Docker Engine"),
+                format!("the server at \"{address}\" is not a Docker Engine"),
             )
             .with_hint(format!("check {named}"))
         })?;

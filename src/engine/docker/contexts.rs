@@ -87,7 +87,7 @@ impl<'h> Contexts<'h> {
         let path = self.folder.join("contexts/meta").join(&id).join("meta.json");
         let Some(content) = self.read(&path)? else { return Err(self.missing(name, by)) };
         let hint = format!(
-            "make the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`"
+            "create the context again: `docker context rm {name}`, then `docker context create {name} --docker host=…`"
         );
         let mut meta: Meta =
             parse(&path, &content).map_err(|error| error.with_hint(hint.clone()))?;

@@ -95,15 +95,15 @@ impl CredentialLookup {
                 } else {
                     format!("the user \"{}\"", auth.username)
                 };
-                error.message = format!("{} (asked with the credentials of {who})", error.message);
+                error.message = format!("{} (with the credentials of {who})", error.message);
                 error.with_hint(format!(
-                    "log in again with `docker login {}`, as somebody who may pull it",
+                    "log in again with `docker login {}` with an account that has access to it",
                     login(registry)
                 ))
             }
             Self::NoProgram(program) => {
                 error.message = format!(
-                    "{} (asked without credentials: the program \"{program}\", which config.json names, is not here)",
+                    "{} (without credentials: the program \"{program}\" from config.json is not installed)",
                     error.message
                 );
                 error.with_hint(format!(
@@ -112,7 +112,7 @@ impl CredentialLookup {
                 ))
             }
             Self::None if error.kind == EngineErrorKind::Denied => error.with_hint(format!(
-                "log in with `docker login {}`, then run the same again",
+                "log in with `docker login {}`, then run the same command again",
                 login(registry)
             )),
             _ => error,

@@ -75,7 +75,7 @@ impl Source {
             Self::DockerHost => "unset DOCKER_HOST",
             Self::Context { by: ContextBy::Option, .. } => "leave --context out",
             Self::Context { by: ContextBy::Variable, .. } => "unset DOCKER_CONTEXT",
-            Self::Context { by: ContextBy::Current(_), .. } => "say --context default",
+            Self::Context { by: ContextBy::Current(_), .. } => "use --context default",
         }
     }
 }

@@ -17,8 +17,8 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
         }
         ClientError::DockerStreamError { error } => from_stream(&error),
         ClientError::RequestTimeoutError => {
-            EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
-                .with_hint("look at the engine's own log; it may have to be restarted")
+            EngineError::new(Kind::Timeout, "the Docker Engine did not answer in time")
+                .with_hint("check the engine's log; the engine may need a restart")
         }
         ClientError::HyperResponseError { err } => connection(&err),
         ClientError::IOError { err } => from_io(&err),
@@ -36,7 +36,10 @@ pub(super) fn from_client(error: ClientError) -> EngineError {
         }
         other => EngineError::new(
             Kind::Server,
-            format!("could not ask the Docker Engine: {}", sentence(&other.to_string())),
+            format!(
+                "could not send a request to the Docker Engine: {}",
+                sentence(&other.to_string())
+            ),
         ),
     }
 }
@@ -95,13 +98,13 @@ pub(super) fn own_words(message: &str) -> &str {
 
 /// The next step if a question about the engine itself is refused.
 pub(super) fn allow(endpoint: &str) -> String {
-    format!("ask whoever runs the proxy or plugin to allow \"GET {endpoint}\"")
+    format!("ask the administrator of the proxy or plugin to allow \"GET {endpoint}\"")
 }
 
 /// The beginning of the message for a 403 that is not the engine's: its body is not JSON.
-const FORBIDDEN_BEFORE: &str = "what stands before the Docker Engine forbids it";
+const FORBIDDEN_BEFORE: &str = "a proxy or plugin in front of the Docker Engine forbids it";
 
-const DENIED_HINT: &str = "ask whoever runs the proxy or plugin to allow this request";
+const DENIED_HINT: &str = "ask the administrator of the proxy or plugin to allow this request";
 
 /// Whether a 403 is about permissions, and not about the state of an object.
 fn is_denied(message: &str) -> bool {
@@ -212,7 +215,7 @@ pub(super) fn connection(error: &hyper::Error) -> EngineError {
         // The body that spc was sending: the context of a build, the archive of an import.
         Some(cause) if error.is_user() => EngineError::new(
             Kind::Failed,
-            format!("could not read what the engine was to be sent: {cause}"),
+            format!("could not read the data to send to the engine: {cause}"),
         ),
         Some(cause) => from_io(cause),
         None => lost(root_cause(error)),
@@ -242,7 +245,7 @@ pub(super) fn from_io(error: &io::Error) -> EngineError {
         ),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             EngineError::new(Kind::Unreachable, "the Docker Engine is not running")
-                .with_hint("start the Docker Engine, then run the same again")
+                .with_hint("start the Docker Engine, then run the same command again")
         }
         io::ErrorKind::FileTooLarge => unreadable(error),
         io::ErrorKind::TimedOut => EngineError::new(
@@ -331,13 +334,13 @@ mod tests {
     fn a_response_forbidden_by_a_proxy_is_denied_and_shown_as_text() {
         let page = "<html><head></head>\n<body><h1>403 Forbidden</h1>\nRequest forbidden by administrative rules.</body></html>\n";
         let denied = from_status(403, &forbidden_before(page));
-        let text = "what stands before the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules";
+        let text = "a proxy or plugin in front of the Docker Engine forbids it (403): 403 Forbidden Request forbidden by administrative rules";
         assert_eq!((denied.kind, denied.message.as_str()), (Kind::Denied, text));
         assert_eq!(denied.hint.as_deref(), Some(DENIED_HINT));
         assert_eq!(from_status(403, &forbidden_before("RBAC: access denied")).kind, Kind::Denied);
         assert_eq!(
             from_status(403, &forbidden_before("")).message,
-            "what stands before the Docker Engine forbids it (403)"
+            "a proxy or plugin in front of the Docker Engine forbids it (403)"
         );
         assert_eq!(
             from_status(502, "<html><h1>502 Bad Gateway</h1></html>").message,
@@ -346,7 +349,7 @@ mod tests {
         assert_eq!(
             from_status(409, "a <b> is taken").message,
             "a <b> is taken",
-            "the engine's own words are no page"
+            "an engine's message is no page"
         );
     }
 
@@ -424,7 +427,7 @@ mod tests {
         let error = from_client(ClientError::RequestTimeoutError);
         assert_eq!(
             (error.kind, error.message.as_str()),
-            (Kind::Timeout, "the Docker Engine did not begin to answer in time")
+            (Kind::Timeout, "the Docker Engine did not answer in time")
         );
     }
 }

@@ -136,13 +136,13 @@ impl fmt::Display for Failure {
             Self::Io(io::ErrorKind::PermissionDenied, _) => f.write_str("no permission"),
             Self::Io(io::ErrorKind::TimedOut, _) => f.write_str("no connection in time"),
             Self::Io(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => {
-                f.write_str("the network does not lead there")
+                f.write_str("there is no route to it")
             }
             Self::Silent => {
                 write!(f, "connected, but no answer within {} s", SHORT.as_secs())
             }
             Self::Closed => f.write_str("connected, but closed without an answer"),
-            Self::WantsTls => f.write_str("it speaks TLS, and was asked without"),
+            Self::WantsTls => f.write_str("it requires TLS"),
             Self::Advised(advice) => f.write_str(&advice.why),
             Self::Io(_, words) | Self::Other(words) => f.write_str(words),
         }
@@ -176,7 +176,7 @@ pub(super) fn explain(attempts: &[Attempt], options: &ConnectOptions) -> EngineE
     let hint = own.unwrap_or_else(|| match endpoint {
         Some(Endpoint { source, .. }) => format!("start that engine, or {} to use the one of this machine", source.way_back()),
         None => {
-            "start the Docker Engine (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to one that runs".to_owned()
+            "start the Docker Engine (`sudo systemctl start docker`, or Docker Desktop), or set DOCKER_HOST to a running one".to_owned()
         }
     });
     EngineError::new(kind, format!("no Docker Engine answers at {tried}{from}")).with_hint(hint)

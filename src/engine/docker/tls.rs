@@ -101,12 +101,14 @@ impl TlsFiles {
         verify: bool,
         missing: &dyn Fn(&Path) -> EngineError,
     ) -> Result<Self> {
-        let read = |name: &str| match host.read(&named(host, &folder.join(name))) {
+        let read = |name: &str| {
+            match host.read(&named(host, &folder.join(name))) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind == HostErrorKind::NotFound => Ok(None),
             Err(error) => Err(EngineError::new(EngineErrorKind::Invalid, error.message).with_hint(
-                "let the user who runs spc read it, or name another folder with DOCKER_CERT_PATH",
+                "give the user who runs spc read access to it, or name another folder with DOCKER_CERT_PATH",
             )),
+        }
         };
         let identity = match (read("cert.pem")?, read("key.pem")?) {
             (Some(certificate), Some(key)) => Some((certificate, key)),

@@ -108,7 +108,7 @@ pub fn connecting<T>(
     executor.block_on_external(spoken_of(
         host,
         say,
-        &|| "the engine has not told what is there".to_owned(),
+        &|| "the engine has not reported its state".to_owned(),
         work,
     ))
 }

@@ -119,7 +119,7 @@ impl Guard {
                     return Err(EngineError::new(
                         EngineErrorKind::Refused,
                         format!(
-                            "A script may not ask the engine for {method}: no rule says what of it is the script's own"
+                            "A script may not ask the engine for {method}: no rule limits it to the script's own objects"
                         ),
                     ));
                 }

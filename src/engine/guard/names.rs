@@ -30,7 +30,11 @@ fn refused(doing: &str, object: &str, reason: &str) -> EngineError {
 /// Rejects a name that denotes another object in calls that accept an id.
 pub(super) fn is_no_id(doing: &str, name: &str) -> Result<()> {
     if is_like_id(name.trim_start_matches('/')) {
-        return Err(refused(doing, name, "the engine would take the name for another object's id"));
+        return Err(refused(
+            doing,
+            name,
+            "the engine would read the name as the id of another object",
+        ));
     }
     Ok(())
 }
@@ -46,7 +50,7 @@ pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, Stri
         return Err(refused(
             "create the container",
             name,
-            "only the lock of a project is named and labelled so",
+            "only the lock of a project has such a name and labels",
         ));
     }
     let is_of_service =
@@ -55,7 +59,7 @@ pub(super) fn may_create(name: &str, image: &str, labels: &BTreeMap<String, Stri
         return Err(refused(
             "create the container",
             name,
-            "only the replacement of a service's container is named so",
+            "only the replacement of a service's container has such a name",
         ));
     }
     Ok(())
@@ -92,7 +96,7 @@ pub(super) fn may_record_move(
     Err(refused(
         "create the volume",
         volume,
-        "only spc records that a project was moved, where --project names it, or taken over with --adopt",
+        "only spc records that a project was moved or adopted, with --project or --adopt",
     ))
 }
 
@@ -124,7 +128,7 @@ pub(super) fn may_label_image(image: &str, changes: &[String]) -> Result<()> {
         Some(found) => Err(refused(
             "import the image",
             image,
-            &format!("the label \"{}\" is one that spc sets itself", found.key),
+            &format!("the label \"{}\" is reserved for spc", found.key),
         )),
         None => Ok(()),
     }

@@ -45,31 +45,29 @@ pub(super) fn kind(error: &io::Error) -> HostErrorKind {
 pub(super) fn cause(error: &io::Error) -> String {
     use io::ErrorKind as Io;
     let known = match error.kind() {
-        Io::NotFound => "it is not there",
+        Io::NotFound => "it does not exist",
         Io::NotADirectory => "a part of the path is not a folder",
         Io::PermissionDenied => "permission denied",
         Io::ReadOnlyFilesystem => "the file system is read-only",
-        Io::AlreadyExists => "something of that name is there",
+        Io::AlreadyExists => "something with that name already exists",
         Io::DirectoryNotEmpty => "the folder is not empty",
         Io::StorageFull => "the disk is full",
         Io::QuotaExceeded => "the disk quota is used up",
         Io::IsADirectory => "it is a folder",
         Io::InvalidFilename => "the name is too long or not allowed",
-        Io::CrossesDevices => "the two lie on different file systems",
+        Io::CrossesDevices => "the two are on different file systems",
         Io::ResourceBusy => "it is in use",
         Io::TimedOut => "no answer in time",
         Io::ConnectionRefused => "connection refused: nobody listens there",
         Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof => {
             "the connection was lost"
         }
-        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => {
-            "the network does not lead there"
-        }
+        Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown => "there is no route to it",
         Io::AddrNotAvailable => "the address is not one of this machine's",
         _ => match Errno::from_io_error(error) {
-            Some(Errno::LOOP) => "symlinks lead in a circle",
+            Some(Errno::LOOP) => "symlinks form a loop",
             Some(Errno::MFILE | Errno::NFILE) => "too many files are open",
-            Some(Errno::NOEXEC) => "it is no program that this machine can run",
+            Some(Errno::NOEXEC) => "it is not a program that this machine can run",
             Some(Errno::IO) => "the disk reports an error",
             _ => "",
         },
@@ -99,7 +97,7 @@ mod tests {
         let error = failed("read", Path::new("/a b/é"), &io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(
             error,
-            HostError::new(HostErrorKind::NotFound, "Could not read \"/a b/é\": it is not there")
+            HostError::new(HostErrorKind::NotFound, "Could not read \"/a b/é\": it does not exist")
         );
     }
 
@@ -108,9 +106,9 @@ mod tests {
         for (errno, kind_of, words) in [
             (Errno::NOSPC, HostErrorKind::NoSpace, "the disk is full"),
             (Errno::DQUOT, HostErrorKind::NoSpace, "the disk quota is used up"),
-            (Errno::LOOP, HostErrorKind::Other, "symlinks lead in a circle"),
+            (Errno::LOOP, HostErrorKind::Other, "symlinks form a loop"),
             (Errno::ROFS, HostErrorKind::PermissionDenied, "the file system is read-only"),
-            (Errno::XDEV, HostErrorKind::Other, "the two lie on different file systems"),
+            (Errno::XDEV, HostErrorKind::Other, "the two are on different file systems"),
             (Errno::NAMETOOLONG, HostErrorKind::Invalid, "the name is too long or not allowed"),
             (Errno::NODEV, HostErrorKind::Other, "no such device"),
         ] {

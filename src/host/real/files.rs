@@ -438,7 +438,7 @@ mod tests {
         says(
             read(roots, &at("gone")).unwrap_err(),
             HostErrorKind::NotFound,
-            "gone\": it is not there",
+            "gone\": it does not exist",
         );
         says(read(roots, &folder.path).unwrap_err(), HostErrorKind::Invalid, ": it is a folder");
         says(read(roots, &at("pipe")).unwrap_err(), HostErrorKind::Invalid, ": it is a pipe");
@@ -453,11 +453,15 @@ mod tests {
             HostErrorKind::Invalid,
             ": it is not a symlink",
         );
-        says(remove(roots, &at("gone")).unwrap_err(), HostErrorKind::NotFound, ": it is not there");
+        says(
+            remove(roots, &at("gone")).unwrap_err(),
+            HostErrorKind::NotFound,
+            ": it does not exist",
+        );
         says(
             create_folder(roots, &at("file")).unwrap_err(),
             HostErrorKind::AlreadyExists,
-            ": something of that name is there",
+            ": something with that name already exists",
         );
         says(
             create_folder(roots, &at("file/x")).unwrap_err(),

@@ -43,7 +43,10 @@ impl Http {
             Method::from_bytes(request.method.to_uppercase().as_bytes()).map_err(|_| {
                 HostError::new(
                     HostErrorKind::Invalid,
-                    format!("Could not send the request: \"{}\" is no HTTP method", request.method),
+                    format!(
+                        "Could not send the request: \"{}\" is not an HTTP method",
+                        request.method
+                    ),
                 )
             })?;
         let proxies = self

@@ -244,7 +244,7 @@ mod tests {
         let error = write(&folder.path().join("gone/b"), b"1", None).unwrap_err();
         assert!(
             error.message.starts_with("Could not write \"")
-                && error.message.ends_with("/gone/b\": it is not there"),
+                && error.message.ends_with("/gone/b\": it does not exist"),
             "{error}"
         );
         assert_eq!(names(folder.path()), ["a"]);

@@ -40,13 +40,13 @@ impl Errno {
     /// The cause in the words of the real host.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Self::NotFound => "it is not there",
+            Self::NotFound => "it does not exist",
             Self::NotAFolder => "a part of the path is not a folder",
             Self::IsAFolder => "it is a folder",
             Self::NotEmpty => "the folder is not empty",
-            Self::Exists => "something of that name is there",
+            Self::Exists => "something with that name already exists",
             Self::Denied => "permission denied",
-            Self::Loop => "symlinks lead in a circle",
+            Self::Loop => "symlinks form a loop",
             Self::NoSpace => "the disk is full",
             Self::SymlinkInPath => SYMLINK_IN_PATH,
             Self::TooLarge => "it is larger than 64 MiB",

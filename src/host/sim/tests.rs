@@ -27,7 +27,7 @@ fn a_file_error_names_the_action_the_path_and_the_cause() {
         missing,
         HostError::new(
             HostErrorKind::NotFound,
-            "Could not read \"/project/none\": it is not there"
+            "Could not read \"/project/none\": it does not exist"
         )
     );
     assert_eq!(

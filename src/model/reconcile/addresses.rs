@@ -50,7 +50,7 @@ pub(super) fn first(
                 && let (Some(other), Some(service)) = (&plan.steps[start].service, taker.service)
             {
                 notes.push(format!(
-                    "{other} starts before {service}, and the engine may give it {address}, which is to be {service}'s: {}",
+                    "{other} starts before {service}, and the engine may give it {address}, the address of {service}: {}",
                     outside(key)
                 ));
             }

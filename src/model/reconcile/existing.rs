@@ -83,8 +83,8 @@ impl<'a> Planner<'a> {
                 {
                     // It may also be a worker that someone stopped.
                     self.plan.notes.push(format!(
-                        "{} exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"{}\"])` starts it, and \
-                         `restart: \"unless-stopped\"` is for what runs on",
+                        "{} exited with code 0 and counts as a completed job, so spc does not start it: `up([\"{}\"])` starts it, and \
+                         `restart: \"unless-stopped\"` is for services that keep running",
                         container.name, service.name
                     ));
                 }

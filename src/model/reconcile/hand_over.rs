@@ -381,7 +381,9 @@ fn way_out(taker: &ResourceClaim<'_>, holder: Holder<'_>, wanted: &DesiredState<
                     container.name
                 )
             } else if !wanted.services.contains(holder) && !keeps {
-                format!("bring up \"{holder}\" in the same run, which lets go of it; or {another}")
+                format!(
+                    "bring up \"{holder}\" in the same run, which then releases it; or {another}"
+                )
             } else {
                 format!("{another}, or stop \"{holder}\" first")
             }
@@ -447,7 +449,7 @@ fn subnets(
         {
             // A runbook may have created this network for itself.
             return Err(refused(
-                ", which no service is on",
+                ", which no service uses",
                 "`down` removes it, then `up`: volumes are kept; or choose another `subnet`"
                     .to_owned(),
             ));
@@ -457,7 +459,7 @@ fn subnets(
             match releases.stopped.get(&container.id) {
                 Some(&step) => leaves.push(step),
                 None => {
-                    let why = format!(", on which \"{}\" stays", container.name);
+                    let why = format!(", which \"{}\" keeps using", container.name);
                     return Err(refused(
                         &why,
                         "run `down`, then `up`: volumes are kept; or choose another `subnet`"
@@ -472,7 +474,7 @@ fn subnets(
             .filter(|other| other.addresses.iter().any(|(id, _)| *id == old.id))
             .partition(|other| releases.stopped.contains_key(&other.id));
         if let Some(other) = staying.first() {
-            let why = format!(", on which the container \"{}\" is", other.name);
+            let why = format!(", which the container \"{}\" uses", other.name);
             return Err(refused(
                 &why,
                 "stop that container first, or choose another `subnet`".to_owned(),
@@ -561,11 +563,11 @@ fn circle(
     let failure = Failure::new(
         Kind::Conflict,
         format!(
-            "{} can't change hands in one run: who has it would have to wait for who takes it",
+            "{} can't move to another service in one run: the steps would wait for each other",
             capital(&what)
         ),
     )
-    .hint("take the `depends_on` between them out, or make two runs: in the first, nobody has it")
+    .hint("remove the `depends_on` between them, or use two runs: in the first, no service has it")
     .detail("the steps that wait for each other", steps.join("\n"));
     match taker {
         Some(taker) => failure.at(taker.path.clone()),

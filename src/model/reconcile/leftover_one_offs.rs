@@ -16,9 +16,9 @@ pub fn left_behind(project: &str, observed: &ObservedState) -> Plan {
             OwnerState::Gone => drop(remove(&mut plan, one_off, Cause::Interrupted)),
             OwnerState::Unknown => {
                 let name = &one_off.name;
-                let why = "whether its run still goes on can't be told from here";
+                let why = "spc can't tell from here whether its run still exists";
                 plan.notes.push(format!(
-                    "the one-off container {name} is left alone: {why}; `down` removes it"
+                    "the one-off container {name} is kept: {why}; `down` removes it"
                 ));
             }
             OwnerState::Running => {}

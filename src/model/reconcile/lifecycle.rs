@@ -106,7 +106,7 @@ pub fn down(
     if !foreign.is_empty() {
         let names: Vec<&str> = foreign.iter().map(|container| container.name.as_str()).collect();
         plan.notes.push(format!(
-            "left alone, because spc did not make them: {}; `down` with --adopt removes them",
+            "kept, because spc did not create them: {}; `down` with --adopt removes them",
             names.join(", ")
         ));
     }
@@ -117,7 +117,7 @@ pub fn down(
 /// The note for a network or volume of the project that stays.
 fn kept_in_use(kind: &str, name: &str, user: &str) -> String {
     format!(
-        "the {kind} {name} is kept: the container {user} uses it; `down` removes it once that is gone"
+        "the {kind} {name} is kept: the container {user} uses it; `down` removes it when that container is gone"
     )
 }
 
@@ -125,10 +125,10 @@ fn kept_in_use(kind: &str, name: &str, user: &str) -> String {
 fn kept_of_compose(kind: &str, name: &str, user: Option<&str>) -> String {
     match user {
         Some(user) => format!(
-            "the {kind} {name} is kept: Docker Compose made it, and the container {user} uses it"
+            "the {kind} {name} is kept: Docker Compose created it, and the container {user} uses it"
         ),
         None => format!(
-            "the {kind} {name} is kept: Docker Compose made it, and it was not taken over; `down` with --adopt removes it"
+            "the {kind} {name} is kept: Docker Compose created it, and it was not adopted; `down` with --adopt removes it"
         ),
     }
 }
@@ -196,7 +196,7 @@ fn note_foreign(plan: &mut Plan, observed: &ObservedState, services: &BTreeSet<S
     let names: Vec<&str> = foreign.map(|container| container.name.as_str()).collect();
     if !names.is_empty() {
         plan.notes.push(format!(
-            "left alone, because spc did not make them: {}; `up` with --adopt takes them over",
+            "kept, because spc did not create them: {}; `up` with --adopt adopts them",
             names.join(", ")
         ));
     }

@@ -41,7 +41,6 @@ pub(super) fn of_secrets(
 fn unknown(container: &Container, why: &str) -> String {
     let (name, service) = (&container.name, &container.service);
     format!(
-        "the secrets of {name} were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a value \
-         changed since, it goes on with the old one: give the service \"{service}\" another label (`labels`), and `up` replaces it"
+        "the secrets of {name} were not compared: it was created from another folder, or before `.spc/` was lost, and {why}. If a value has changed, it still uses the old one: change a label of the service \"{service}\", and `up` replaces it"
     )
 }

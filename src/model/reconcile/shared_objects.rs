@@ -94,7 +94,7 @@ impl Planner<'_> {
                 owner: there.owner.as_deref(),
                 differences: settings::of_volume(there, volume),
             }),
-            advice: "a volume can't be changed without losing its data: put the settings back, or choose another `name`",
+            advice: "a volume can't be changed without losing its data: restore the settings, or choose another `name`",
         })?;
         if let Some(there) = there.filter(|there| there.compose && !there.ours) {
             let differences = settings::of_volume(there, volume);
@@ -119,11 +119,10 @@ impl Planner<'_> {
                 Kind::NotFound,
                 format!("The external {kind} \"{name}\" is not on this engine"),
             )
-            .hint(format!("make it with `docker {kind} create {name}`, or leave `external` out")))),
+            .hint(format!("create it with `docker {kind} create {name}`, or remove `external`")))),
             Some(FoundObject { ours: true, differences: Some(differences), .. }) => {
-                let message = format!(
-                    "The {kind} \"{name}\" was made with other settings than these: {differences}"
-                );
+                let message =
+                    format!("The {kind} \"{name}\" was created with other settings: {differences}");
                 Err(at(Failure::new(Kind::Conflict, message).hint(advice)))
             }
             Some(FoundObject { ours: true, .. }) => Ok(false),
@@ -145,7 +144,7 @@ impl Planner<'_> {
     ) {
         if let Some(differences) = differences.filter(|_| !external) {
             self.plan.notes.push(format!(
-                "the {kind} \"{name}\" stays as Docker Compose made it, with other settings than described: {differences}"
+                "the {kind} \"{name}\" keeps its settings from Docker Compose, which differ from the description: {differences}"
             ));
         }
     }
@@ -161,12 +160,12 @@ impl Planner<'_> {
 fn taken(kind: &str, name: &str, owner: Option<&str>, project: &str) -> Failure {
     let conflict = |message: String| Failure::new(Kind::Conflict, message);
     match owner {
-        Some(owner) if owner == project => conflict(format!("The {kind} \"{name}\" was made by Docker Compose, for a project of this name"))
-            .hint("--adopt takes it over as it is, with what is in it; or choose another `name`"),
+        Some(owner) if owner == project => conflict(format!("The {kind} \"{name}\" was created by Docker Compose for a project of this name"))
+            .hint("use --adopt to use it as it is, with its content; or choose another `name`"),
         Some(owner) => conflict(format!("The {kind} \"{name}\" belongs to the project \"{owner}\"")).hint(format!(
             "choose another `name`; or, to use it as it is, mark it `external: true` and name \"{owner}\" in `projects` under [allow] in spc.toml"
         )),
-        None => conflict(format!("A {kind} \"{name}\" that spc did not make is on this engine"))
+        None => conflict(format!("A {kind} \"{name}\" that spc did not create is on this engine"))
             .hint("mark it `external: true` to use it, or choose another `name`"),
     }
 }

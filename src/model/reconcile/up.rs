@@ -60,11 +60,10 @@ pub(super) fn check_foreign(
     }
     Err(Failure::new(
         Kind::Conflict,
-        format!("A project \"{}\" that spc did not make is on this engine: {}", wanted.project.name, foreign.join(", ")),
+        format!("This engine has a project \"{}\" that spc did not create, with the containers {}", wanted.project.name, foreign.join(", ")),
     )
     .hint(format!(
-        "--adopt takes it over (with --project {} where its folder was renamed or moved): its containers are replaced one by one, its \
-         volumes used in place; or choose another --project",
+        "use --adopt to let spc manage it (with --project {} if its folder was renamed or moved): spc replaces its containers one by one and keeps its volumes; or choose another --project",
         wanted.project.name
     )))
 }

@@ -137,7 +137,7 @@ pub(super) fn read_built_image(field: &Field<'_>) -> Result<String, Failure> {
     let name = field.image_name()?;
     if is_reserved_image(&name) {
         return Err(field
-            .fail(format!("An image can't be built as \"{name}\": spc makes the locks of all projects from the image of that name"))
+            .fail(format!("An image can't be built as \"{name}\": spc uses that image for the locks of all projects"))
             .hint("choose another name"));
     }
     Ok(name)
@@ -149,7 +149,7 @@ fn read_secrets(field: &Field<'_>) -> Result<Vec<BuildSecret>, Failure> {
         let secret = BuildSecret::read(&item)?;
         if secrets.iter().any(|before| before.id == secret.id) {
             return Err(item
-                .fail(format!("The build is given two secrets as \"{}\"", secret.id))
+                .fail(format!("The build has two secrets named \"{}\"", secret.id))
                 .hint("give one of them another `target`"));
         }
         secrets.push(secret);
@@ -169,8 +169,8 @@ impl BuildSecret {
         for key in ["uid", "gid", "mode"] {
             if let Some(field) = map.get(key) {
                 return Err(field
-                    .fail_key(format!("\"{key}\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone"))
-                    .hint(format!("leave it out, and write `RUN --mount=type=secret,id={id},{key}=…`")));
+                    .fail_key(format!("\"{key}\" of a build's secret can't be set here: builders read it from the Dockerfile only"))
+                    .hint(format!("remove it, and write `RUN --mount=type=secret,id={id},{key}=…`")));
             }
         }
         map.finish(&[])?;

@@ -134,10 +134,10 @@ fn circle(services: &[String]) -> Failure {
     let mut names: Vec<&str> = services.iter().map(String::as_str).collect();
     names.extend(services.first().map(String::as_str));
     Failure::usage(format!(
-        "The builds begin with each other's images in a circle: {}",
+        "The builds use each other's images as base images in a circle: {}",
         names.join(" → ")
     ))
-    .hint("let one of their Dockerfiles begin with another image")
+    .hint("use another base image in one of their Dockerfiles")
     .at(at_build(names[0]))
 }
 
@@ -173,7 +173,7 @@ fn two_builds(first: &Service, second: &Service, name: &str, differing: &[&str])
         canonical(name),
         differing.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(" and ")
     ))
-    .hint(format!("give one of them another `image`; or, if both are to run the same, leave `build` out of \"{}\"", second.name))
+    .hint(format!("give one of them another `image`; or, if both run the same image, remove `build` from \"{}\"", second.name))
     .detail("the builds", format!("{}\n{}", place(first), place(second)))
     .at(at_build(&second.name))
 }
@@ -229,7 +229,7 @@ mod tests {
         let failure = order(&project, &["y"]).unwrap_err();
         assert_eq!(
             failure.message,
-            "The builds begin with each other's images in a circle: b → a → b"
+            "The builds use each other's images as base images in a circle: b → a → b"
         );
     }
 

@@ -41,7 +41,7 @@ impl Config {
         if map.read("external", Field::bool)?.unwrap_or(false) {
             return Err(field
                 .fail(format!(
-                    "The config \"{}\" can't be external: an engine without Swarm keeps no configs",
+                    "The config \"{}\" can't be external: an engine without Swarm stores no configs",
                     field.key()
                 ))
                 .hint("give it a \"file\" or \"content\""));

@@ -31,7 +31,7 @@ pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
     if signal::is_signal(&text) {
         return Ok(text);
     }
-    Err(field.fail(format!("\"{text}\" is no signal")).hint(signal::hint(&text)))
+    Err(field.fail(format!("\"{text}\" is not a signal")).hint(signal::hint(&text)))
 }
 
 /// `USER`, `USER:GROUP`: names in the image, or numbers.
@@ -39,14 +39,14 @@ pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
     let text = field.scalar()?;
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(field
-            .fail(format!("\"{}\" is no user: a name has no blanks", text.escape_debug()))
+            .fail(format!("\"{}\" is not a user: a name has no spaces", text.escape_debug()))
             .hint("write \"USER\" or \"USER:GROUP\", names or numbers"));
     }
     let is_out = |part: &str| part.parse::<i64>().is_ok_and(|id| !(0..=LAST_ID).contains(&id));
     match text.split(':').find(|part| is_out(part)) {
         Some(id) => Err(field
-            .fail(format!("\"{id}\" is no number of a user or group"))
-            .hint(format!("they go from 0 to {LAST_ID}"))),
+            .fail(format!("\"{id}\" is not the number of a user or group"))
+            .hint(format!("numbers go from 0 to {LAST_ID}"))),
         None => Ok(text),
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn environment(
     let nameless = |field: &Field<'_>| {
         field
             .fail_key("A variable of the environment has no name")
-            .hint("write \"NAME=value\", or take it out")
+            .hint("write \"NAME=value\", or remove it")
     };
     match field.value {
         Value::Object(_) => {
@@ -70,7 +70,7 @@ pub(super) fn environment(
                 if let Some((name, rest)) = key.split_once('=') {
                     return Err(value
                         .fail_key(format!("The name \"{key}\" of a variable has a \"=\" in it"))
-                        .hint(format!("the engine would set \"{name}\" to a value that begins with \"{rest}=\"; take the \"=\" out")));
+                        .hint(format!("the engine would set \"{name}\" to a value that begins with \"{rest}=\"; remove the \"=\"")));
                 }
             }
         }
@@ -97,7 +97,7 @@ pub(super) fn container_name(field: &Field<'_>) -> Result<String, Failure> {
     }
     if is_like_id(name.trim_start_matches('/')) {
         return Err(field
-            .fail(format!("A container can't be named \"{name}\": the engine would take the name for the id of another container"))
+            .fail(format!("A container can't be named \"{name}\": the engine would read the name as the id of another container"))
             .hint("choose a name that is not 12 or 64 hexadecimal digits"));
     }
     match reserved_name(&name) {
@@ -147,39 +147,39 @@ mod tests {
                 json!({"working_dir": "./x"}),
                 "working_dir: The working directory \"./x\" has to be an absolute path in the container (write \"/x\")".to_owned(),
             ),
-            (json!({"stop_signal": "SIGTREM"}), "stop_signal: \"SIGTREM\" is no signal (did you mean \"SIGTERM\"?)".to_owned()),
+            (json!({"stop_signal": "SIGTREM"}), "stop_signal: \"SIGTREM\" is not a signal (did you mean \"SIGTERM\"?)".to_owned()),
             (
                 json!({"stop_signal": "0"}),
-                "stop_signal: \"0\" is no signal (write a name like \"SIGTERM\", or a number from 1 to 64)".to_owned(),
+                "stop_signal: \"0\" is not a signal (write a name like \"SIGTERM\", or a number from 1 to 64)".to_owned(),
             ),
-            (json!({"user": -1}), "user: \"-1\" is no number of a user or group (they go from 0 to 2147483647)".to_owned()),
+            (json!({"user": -1}), "user: \"-1\" is not the number of a user or group (numbers go from 0 to 2147483647)".to_owned()),
             (
                 json!({"user": "0:4294967296"}),
-                "user: \"4294967296\" is no number of a user or group (they go from 0 to 2147483647)".to_owned(),
+                "user: \"4294967296\" is not the number of a user or group (numbers go from 0 to 2147483647)".to_owned(),
             ),
             (
                 json!({"user": "a b"}),
-                "user: \"a b\" is no user: a name has no blanks (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
+                "user: \"a b\" is not a user: a name has no spaces (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
             ),
             (
                 json!({"user": "app:\n"}),
-                "user: \"app:\\n\" is no user: a name has no blanks (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
+                "user: \"app:\\n\" is not a user: a name has no spaces (write \"USER\" or \"USER:GROUP\", names or numbers)".to_owned(),
             ),
             (json!({"container_name": "a b"}), format!("container_name: A container can't be named \"a b\" ({NAME})")),
             (json!({"container_name": "a"}), format!("container_name: A container can't be named \"a\" ({NAME})")),
             (json!({"container_name": "/_ab"}), format!("container_name: A container can't be named \"/_ab\" ({NAME})")),
             (
                 json!({"environment": {"": "x"}}),
-                "environment.: A variable of the environment has no name (write \"NAME=value\", or take it out)".to_owned(),
+                "environment.: A variable of the environment has no name (write \"NAME=value\", or remove it)".to_owned(),
             ),
             (
                 json!({"environment": ["A=1", "=x"]}),
-                "environment.1: A variable of the environment has no name (write \"NAME=value\", or take it out)".to_owned(),
+                "environment.1: A variable of the environment has no name (write \"NAME=value\", or remove it)".to_owned(),
             ),
             (
                 json!({"environment": {"A=B": "c"}}),
                 "environment.A=B: The name \"A=B\" of a variable has a \"=\" in it (the engine would set \"A\" to a value that begins \
-                 with \"B=\"; take the \"=\" out)"
+                 with \"B=\"; remove the \"=\")"
                     .to_owned(),
             ),
         ] {

@@ -99,5 +99,5 @@ fn missing(file: &EnvFile, service: &str) -> Failure {
         "The env_file \"{}\" of the service \"{service}\" is missing",
         file.path.display()
     ))
-    .hint("make it, or write { path: …, required: false }")
+    .hint("create it, or write { path: …, required: false }")
 }

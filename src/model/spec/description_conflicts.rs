@@ -66,7 +66,7 @@ fn ports_and_addresses(project: &Project) -> Result<(), Failure> {
                     "The service \"{}\" has {resource} twice",
                     service.name
                 ))
-                .hint("take one of the two out")
+                .hint("remove one of the two")
                 .at(at));
             }
             let other = taken.iter().find(|(other, there, _)| {

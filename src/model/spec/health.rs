@@ -95,8 +95,7 @@ impl Healthcheck {
             interval: map.read("interval", Field::duration)?,
             timeout: map.read("timeout", Field::duration)?,
             retries: map.read("retries", |field| {
-                u32::try_from(field.number()?)
-                    .map_err(|_| field.fail("That many retries are not possible"))
+                u32::try_from(field.number()?).map_err(|_| field.fail("There are too many retries"))
             })?,
             start_period: map.read("start_period", Field::duration)?,
             start_interval: map.read("start_interval", Field::duration)?,
@@ -110,7 +109,7 @@ impl Healthcheck {
         ] {
             if time.is_some_and(|time| !time.is_zero() && time < Duration::from_millis(1)) {
                 let message = format!(
-                    "\"{}.{name}\" is below a millisecond, which the engine refuses",
+                    "\"{}.{name}\" is below a millisecond, which the engine rejects",
                     field.name()
                 );
                 return Err(field.fail_value(&[name], message).hint("write it like \"10s\""));

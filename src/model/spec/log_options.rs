@@ -105,7 +105,7 @@ pub fn check_with_default(logging: &Logging, default: &str, service: &str) -> Re
                 return Ok(());
             };
             let message = format!(
-                "\"{option}\" is no option of \"{default}\", the engine's own log driver, which \"{service}\" gets"
+                "\"{default}\", the engine's default log driver, which \"{service}\" uses, has no option \"{option}\""
             );
             let of = DRIVERS
                 .iter()
@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(options(driver, json!({option: "1"})), Err(expected));
         }
         let listed = options("local", json!({"labels": "a"})).unwrap_err();
-        assert!(listed.contains("The log driver \"local\" has no option \"labels\" (there is: cache-compress, cache-disabled"), "{listed}");
+        assert!(listed.contains("The log driver \"local\" has no option \"labels\" (available: cache-compress, cache-disabled"), "{listed}");
         assert_eq!(
             read(json!({"options": {"max-sizex": "1"}})).unwrap_err(),
             "options.max-sizex: No log driver of the engine has an option \"max-sizex\" (did you mean \"max-size\"?)"

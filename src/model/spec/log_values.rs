@@ -132,7 +132,7 @@ fn fault(name: &str, value: &str, form: &ValueRule) -> Option<(String, String)> 
     let word = |words: &[&str]| {
         cant(
             did_you_mean(value, words.iter().copied())
-                .unwrap_or_else(|| format!("there is: {}", words.join(", "))),
+                .unwrap_or_else(|| format!("available: {}", words.join(", "))),
         )
     };
     match form {
@@ -229,7 +229,7 @@ fn tag_fault(template: &str) -> Option<(String, String)> {
         };
         if !is_changed && !OF_A_CONTAINER.contains(&name) {
             let hint = did_you_mean(name, OF_A_CONTAINER)
-                .unwrap_or_else(|| format!("there is: {}", OF_A_CONTAINER.join(", ")));
+                .unwrap_or_else(|| format!("available: {}", OF_A_CONTAINER.join(", ")));
             return Some((
                 format!("\"tag\" asks for \"{{{{.{name}}}}}\", which no container has"),
                 hint,

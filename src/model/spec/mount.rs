@@ -97,7 +97,7 @@ impl Mount {
             }
             [drive, path, ref rest @ ..] if is_windows_path(drive, path, rest) => {
                 return Err(field
-                    .fail(format!("\"{text}\" begins with a path of Windows"))
+                    .fail(format!("\"{text}\" begins with a Windows path"))
                     .hint("write it relative to the project, with \"./\" and \"/\""));
             }
             [source, target] if !source.is_empty() && !target.is_empty() => (source, target, ""),
@@ -119,7 +119,7 @@ impl Mount {
                 _ => {
                     return Err(field
                         .fail(format!("Unknown mount option \"{option}\" in \"{text}\""))
-                        .hint("there is: ro, rw, nocopy"));
+                        .hint("available: ro, rw, nocopy"));
                 }
             }
         }

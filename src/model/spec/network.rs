@@ -114,12 +114,12 @@ const OF_THE_ENGINE: [&str; 3] = ["bridge", "default", "none"];
 fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     if is_like_id(&name) {
         return Err(field
-            .fail(format!("A network can't be named \"{name}\": the engine would take the name for the id of another network"))
+            .fail(format!("A network can't be named \"{name}\": the engine would read the name as the id of another network"))
             .hint("name an external network by its name, another one not by 12 or 64 hexadecimal digits"));
     }
     if OF_THE_ENGINE.contains(&name.as_str()) {
         return Err(field
-            .fail(format!("A service can't be on the network \"{name}\": it is the engine's own, on which containers have no names"))
+            .fail(format!("A service can't be on the network \"{name}\": it is a network of the engine itself, where containers have no names"))
             .hint("leave the network out to use the project's default one, or choose another `name`"));
     }
     Ok(name)

@@ -84,7 +84,7 @@ impl Port {
         };
         if published.len() > 1 && targets.len() == 1 {
             let failure = field.fail(format!(
-                "A free port out of several, as \"{text}\" asks for, is not supported yet"
+                "A choice of several host ports, as in \"{text}\", is not supported yet"
             ));
             return Err(failure.hint(format!(
                 "name one host port, or none: \"{target}\" publishes on any free one"

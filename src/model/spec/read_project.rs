@@ -210,7 +210,7 @@ impl Project {
         let failure = Failure::usage(format!("No service has the profile \"{profile}\""))
             .at(path(&["profiles"]));
         let hint = suggest::did_you_mean(profile, known)
-            .unwrap_or_else(|| "no service has a profile: leave it out".to_owned());
+            .unwrap_or_else(|| "no service has a profile: remove it".to_owned());
         Err(failure.hint(hint))
     }
 

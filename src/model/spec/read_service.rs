@@ -217,7 +217,7 @@ fn read_restart(field: &Field<'_>) -> Result<Restart, Failure> {
     }
     Err(field
         .fail(format!("\"restart\" can't be \"{text}\""))
-        .hint("there is: no, always, unless-stopped, on-failure, on-failure:TIMES"))
+        .hint("available: no, always, unless-stopped, on-failure, on-failure:TIMES"))
 }
 
 fn read_logging(field: &Field<'_>) -> Result<Logging, Failure> {
@@ -277,7 +277,9 @@ fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Fa
         address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     if plain != "host-gateway" && plain.parse::<std::net::IpAddr>().is_err() {
         return Err(field
-            .fail(format!("\"{address}\", the address of the host \"{name}\", is no IP address"))
+            .fail(format!(
+                "\"{address}\", the address of the host \"{name}\", is not an IP address"
+            ))
             .hint("write an IPv4 or IPv6 address, or host-gateway"));
     }
     Ok(format!("{name}:{plain}"))
@@ -416,10 +418,8 @@ impl Service {
             self.labels.keys().find(|key| crate::model::names::is_reserved_label(key))
         {
             return Err(field
-                .fail(format!(
-                    "The label \"{key}\" of the service \"{name}\" is one that spc sets itself"
-                ))
-                .hint("choose a key of your own"));
+                .fail(format!("The label \"{key}\" of the service \"{name}\" is reserved for spc"))
+                .hint("choose another key"));
         }
         if let Some(twice) = self.volumes.iter().enumerate().find(|(at, mount)| {
             self.volumes[..*at].iter().any(|before| before.place() == mount.place())

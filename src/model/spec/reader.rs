@@ -117,7 +117,7 @@ impl<'a> Field<'a> {
         match fault(&name) {
             None => Ok(name),
             Some(reason) => Err(self
-                .fail(format!("\"{name}\" is no name of an image: {reason}"))
+                .fail(format!("\"{name}\" is not an image name: {reason}"))
                 .hint(how_to_name(&name))),
         }
     }
@@ -217,8 +217,8 @@ impl<'a> Field<'a> {
         let labels = self.pairs(&|_| Some(String::new()))?;
         match labels.keys().find(|key| is_reserved_label(key)) {
             Some(key) => Err(self
-                .fail(format!("The label \"{key}\" is one that spc sets itself"))
-                .hint("choose a key of your own")),
+                .fail(format!("The label \"{key}\" is reserved for spc"))
+                .hint("choose another key")),
             None => Ok(labels),
         }
     }

@@ -3,7 +3,7 @@
 pub(super) const SIZE: &str = "write it like \"10m\"";
 
 pub(super) fn not_a_size(text: &str) -> String {
-    format!("\"{text}\" is not a size that a log driver takes")
+    format!("\"{text}\" is not a size that a log driver accepts")
 }
 
 /// A boolean in Go's form.

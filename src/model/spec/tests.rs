@@ -257,7 +257,7 @@ fn an_active_profile_that_no_service_has_is_refused_with_the_nearest() {
     assert_eq!(failure.message, "No service has the profile \"prodution\"");
     assert_eq!(failure.hint.unwrap(), "did you mean \"production\"?");
     let none = with(json!(["debug"]), json!({"db": {"image": "x"}})).unwrap_err();
-    assert_eq!(none.hint.unwrap(), "no service has a profile: leave it out");
+    assert_eq!(none.hint.unwrap(), "no service has a profile: remove it");
     assert!(with(json!(["*"]), json!({"db": {"image": "x"}})).is_ok());
     assert!(with(json!(["production"]), proxy).is_ok());
 }
@@ -339,7 +339,7 @@ fn the_name_of_an_external_object_defaults_to_its_key() {
         (&["spc_made", "edge", "outside"][..], &["spc_made", "data", "outside"][..],)
     );
     let of_the_engine = message(json!({"networks": {"bridge": {"external": true}}}));
-    assert!(of_the_engine.contains("it is the engine's own"), "{of_the_engine}");
+    assert!(of_the_engine.contains("it is a network of the engine itself"), "{of_the_engine}");
 }
 
 #[test]
@@ -361,18 +361,18 @@ fn a_builds_secrets_are_read_in_both_forms_and_have_to_be_there() {
         (json!(["kez"]), "There is no secret \"kez\"", "did you mean \"key\"?"),
         (
             json!(["key", {"source": "ca", "target": "key"}]),
-            "The build is given two secrets as \"key\"",
+            "The build has two secrets named \"key\"",
             "give one of them another `target`",
         ),
         (
             json!([{"source": "key", "uid": "1000"}]),
-            "\"uid\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone",
-            "leave it out, and write `RUN --mount=type=secret,id=key,uid=…`",
+            "\"uid\" of a build's secret can't be set here: builders read it from the Dockerfile only",
+            "remove it, and write `RUN --mount=type=secret,id=key,uid=…`",
         ),
         (
             json!([{"source": "key", "target": "k", "mode": "0400"}]),
-            "\"mode\" of a build's secret is for the Dockerfile to say: a builder takes it from there alone",
-            "leave it out, and write `RUN --mount=type=secret,id=k,mode=…`",
+            "\"mode\" of a build's secret can't be set here: builders read it from the Dockerfile only",
+            "remove it, and write `RUN --mount=type=secret,id=k,mode=…`",
         ),
         (
             json!([{"source": "key", "taget": "k"}]),
@@ -412,7 +412,7 @@ fn hosts_have_one_address_or_several_with_or_without_brackets() {
     );
     assert_eq!(
         read(json!({"z": "nowhere"})).unwrap_err(),
-        "\"nowhere\", the address of the host \"z\", is no IP address"
+        "\"nowhere\", the address of the host \"z\", is not an IP address"
     );
 }
 

@@ -150,7 +150,7 @@ impl TokenPass {
     fn refuse(&self, token: Token<'_>, place: &TokenLocation<'_>) -> Failure {
         let (name, path) = (token.name, self.path.join("."));
         let stands = |reason: &str| {
-            Failure::usage(format!("The secret \"{name}\" would stand in \"{path}\"{reason}"))
+            Failure::usage(format!("The secret \"{name}\" can't be used in \"{path}\"{reason}"))
         };
         let as_file = format!("deliver it as a file with `secrets: [\"{name}\"]`");
         let anywhere = format!(
@@ -158,33 +158,33 @@ impl TokenPass {
         );
         match place {
             TokenLocation::Environment { service, key } => {
-                Failure::usage(format!("The secret \"{name}\" would stand in the environment of \"{service}\" as {key}"))
+                Failure::usage(format!("The secret \"{name}\" can't be used in the environment of \"{service}\" as {key} without expose()"))
                     .hint(format!("{as_file}; if it must be there, write expose(secret(\"{name}\"))"))
             }
             TokenLocation::SecretName => {
                 Failure::usage(format!("\"{path}\" takes the name of a secret, not the secret itself")).hint(format!("write \"{name}\""))
             }
-            TokenLocation::Config { name: config } => Failure::usage(format!("The secret \"{name}\" would stand in the config \"{config}\""))
+            TokenLocation::Config { name: config } => Failure::usage(format!("The secret \"{name}\" can't be used in the config \"{config}\""))
                 .hint(format!("deliver it as a file of its own with `secrets: [\"{name}\"]`")),
             TokenLocation::BuildArgument => stands(": build arguments stay in the image's history").hint(format!(
                 "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
             )),
-            TokenLocation::Build => stands(", which the image keeps or the engine shows").hint(format!(
+            TokenLocation::Build => stands(": the image or the engine would show it").hint(format!(
                 "give it to the build with `secrets: [\"{name}\"]` under `build`, and read it in a step `RUN --mount=type=secret,id={name} …`"
             )),
-            TokenLocation::Process => stands(": the arguments of a process can be seen by others").hint(anywhere),
-            TokenLocation::Label => stands(": whoever may look at the engine sees labels").hint(match self.described {
+            TokenLocation::Process => stands(": every process can see the arguments of another one").hint(anywhere),
+            TokenLocation::Label => stands(": labels are visible to every user of the engine").hint(match self.described {
                 DescriptionKind::Stack | DescriptionKind::Build => anywhere,
-                DescriptionKind::Object => "only a container is given secrets, with `secrets` of its service".to_owned(),
+                DescriptionKind::Object => "only containers get secrets: use `secrets` of a service".to_owned(),
             }),
-            TokenLocation::Service => stands(": whoever may look at the engine sees it there").hint(anywhere),
+            TokenLocation::Service => stands(": it would be visible to every user of the engine").hint(anywhere),
             TokenLocation::Elsewhere if self.path.len() == 2 && self.path[0] == "secrets" => {
                 Failure::usage(format!("\"{path}\" takes where the secret \"{name}\" comes from, not the secret itself")).hint(format!(
                     "write it with fs::write(\"secrets/{name}\", expose(…)), and describe it as #{{ file: \"secrets/{name}\" }}"
                 ))
             }
-            TokenLocation::Elsewhere => stands(": whoever may look at the engine sees it there")
-                .hint("only a container is given secrets, with `secrets` of its service"),
+            TokenLocation::Elsewhere => stands(": it would be visible to every user of the engine")
+                .hint("only containers get secrets: use `secrets` of a service"),
         }
     }
 }
@@ -221,7 +221,7 @@ mod tests {
             "fine"
         );
         assert_eq!(refusal(&of(json!([format!("PW={exposed}")])), DescriptionKind::Stack), "fine");
-        let refused = "The secret \"key\" would stand in the environment of \"db\" as PW | \
+        let refused = "The secret \"key\" can't be used in the environment of \"db\" as PW without expose() | \
                        deliver it as a file with `secrets: [\"key\"]`; if it must be there, write expose(secret(\"key\"))";
         assert_eq!(refusal(&of(json!({"PW": hidden()})), DescriptionKind::Stack), refused);
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
         ] {
             assert!(
                 refusal(&of(wrong.clone()), DescriptionKind::Stack)
-                    .starts_with("The secret \"key\" would stand in"),
+                    .starts_with("The secret \"key\" can't be used in"),
                 "{wrong}"
             );
         }
@@ -250,7 +250,7 @@ mod tests {
     fn each_place_says_why_it_takes_no_secret_and_what_does() {
         let anywhere = "deliver it as a file with `secrets: [\"key\"]`; if it must be in the environment, write expose(secret(\"key\")) there";
         let mounted = "give it to the build with `secrets: [\"key\"]` under `build`, and read it in a step `RUN --mount=type=secret,id=key …`";
-        let only = "only a container is given secrets, with `secrets` of its service";
+        let only = "only containers get secrets: use `secrets` of a service";
         for token in [hidden(), Secrets::exposed(&hidden())] {
             let token = token.as_str();
             for (description, described, expected) in [
@@ -258,38 +258,38 @@ mod tests {
                     json!({"services": {"a": {"build": {"args": {"T": token}}}}}),
                     DescriptionKind::Stack,
                     format!(
-                        "The secret \"key\" would stand in \"services.a.build.args.T\": build arguments stay in the image's history | {mounted}"
+                        "The secret \"key\" can't be used in \"services.a.build.args.T\": build arguments stay in the image's history | {mounted}"
                     ),
                 ),
                 (
                     json!({"args": [format!("T={token}")]}),
                     DescriptionKind::Build,
-                    format!("The secret \"key\" would stand in \"args.0\": build arguments stay in the image's history | {mounted}"),
+                    format!("The secret \"key\" can't be used in \"args.0\": build arguments stay in the image's history | {mounted}"),
                 ),
                 (
                     json!({"target": token}),
                     DescriptionKind::Build,
-                    format!("The secret \"key\" would stand in \"target\", which the image keeps or the engine shows | {mounted}"),
+                    format!("The secret \"key\" can't be used in \"target\": the image or the engine would show it | {mounted}"),
                 ),
                 (
                     json!({"services": {"a": {"command": ["x", token]}}}),
                     DescriptionKind::Stack,
                     format!(
-                        "The secret \"key\" would stand in \"services.a.command.1\": the arguments of a process can be seen by others | {anywhere}"
+                        "The secret \"key\" can't be used in \"services.a.command.1\": every process can see the arguments of another one | {anywhere}"
                     ),
                 ),
                 (
                     json!({"services": {"a": {"labels": {"l": token}}}}),
                     DescriptionKind::Stack,
                     format!(
-                        "The secret \"key\" would stand in \"services.a.labels.l\": whoever may look at the engine sees labels | {anywhere}"
+                        "The secret \"key\" can't be used in \"services.a.labels.l\": labels are visible to every user of the engine | {anywhere}"
                     ),
                 ),
                 (
                     json!({"services": {token: {}}}),
                     DescriptionKind::Stack,
                     format!(
-                        "The secret \"key\" would stand in \"services.TOKEN\": whoever may look at the engine sees it there | {anywhere}"
+                        "The secret \"key\" can't be used in \"services.TOKEN\": it would be visible to every user of the engine | {anywhere}"
                     ),
                 ),
                 (
@@ -302,7 +302,7 @@ mod tests {
                 (
                     json!({"driver_opts": {"o": token}}),
                     DescriptionKind::Object,
-                    format!("The secret \"key\" would stand in \"driver_opts.o\": whoever may look at the engine sees it there | {only}"),
+                    format!("The secret \"key\" can't be used in \"driver_opts.o\": it would be visible to every user of the engine | {only}"),
                 ),
                 (
                     json!({"secrets": [token]}),
@@ -312,7 +312,7 @@ mod tests {
                 (
                     json!({"configs": {"c": {"content": token}}}),
                     DescriptionKind::Stack,
-                    "The secret \"key\" would stand in the config \"c\" | deliver it as a file of its own with `secrets: [\"key\"]`"
+                    "The secret \"key\" can't be used in the config \"c\" | deliver it as a file of its own with `secrets: [\"key\"]`"
                         .to_owned(),
                 ),
             ] {

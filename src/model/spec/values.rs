@@ -55,7 +55,7 @@ fn nul(service: &Service, field: &Field<'_>) -> Result<(), Failure> {
                 &[key],
                 format!("\"{key}\" of the service \"{}\" has a NUL character in it", service.name),
             )
-            .hint("take it out: no program can be given one")),
+            .hint("remove it: no program accepts one")),
         None => Ok(()),
     }
 }

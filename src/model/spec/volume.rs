@@ -94,7 +94,7 @@ impl Volume {
             return Ok(());
         };
         let hint = did_you_mean(unknown, LOCAL_OPTIONS)
-            .unwrap_or_else(|| format!("there is: {}", LOCAL_OPTIONS.join(", ")));
+            .unwrap_or_else(|| format!("available: {}", LOCAL_OPTIONS.join(", ")));
         let message = format!("The volume driver \"local\" has no option \"{unknown}\"");
         Err(field.fail_below(&["driver_opts", unknown], message).hint(hint))
     }
@@ -159,7 +159,7 @@ fn checked_name(field: &Field<'_>, name: String) -> Result<String, Failure> {
     if is_anonymous_volume(&name) {
         return Err(field
             .fail(format!(
-                "A volume can't be named \"{name}\": the engine gives such names to anonymous volumes, which go with their container"
+                "A volume can't be named \"{name}\": the engine gives such names to anonymous volumes, which are removed with their container"
             ))
             .hint("copy its content into a volume with a name of its own"));
     }

@@ -36,10 +36,10 @@ fn an_answer_that_is_assumed_leads_the_plan_on() {
     );
     let expected = "\
 ask.rhai:4
-  1  run command /bin/sh -c llen in container shop-cache-1  asked for in line 4
-ask.rhai:4: the lines below depend on the command \"/bin/sh -c llen\" in the container shop-cache-1 (step 1); the plan assumes: it ends with code 0 and prints \"3\", as `assume` says
+  1  run command /bin/sh -c llen in container shop-cache-1  requested in line 4
+ask.rhai:4: the steps below depend on the command \"/bin/sh -c llen\" in the container shop-cache-1 (step 1); assumed: exit code 0, output \"3\" (from `assume`)
 ask.rhai:5
-  2  write file busy                                        asked for in line 5
+  2  write file busy                                        requested in line 5
 1 to run, 1 to write";
     assert_eq!(said, expected);
 }
@@ -89,7 +89,7 @@ fn every_kind_of_question_takes_an_assumed_answer() {
         let said = asked(&format!("fs::write({code}, \"x\");\n"));
         assert!(said.contains(&format!("write file {answer} ")), "{code}: {said}");
         assert!(
-            said.contains("as `assume` says") && !said.contains("the plan ends"),
+            said.contains("from `assume`") && !said.contains("the plan ends"),
             "{code}: {said}"
         );
     }
@@ -115,13 +115,13 @@ fn an_unknown_file_or_log_has_the_assumed_content() {
         planned_and_run(&world, "up.rhai");
         let said = text(&planned(&world, "ask.rhai"));
         assert!(
-            said.contains(&format!("write file {answer} ")) && said.contains("as `assume` says"),
+            said.contains(&format!("write file {answer} ")) && said.contains("from `assume`"),
             "{code}: {said}"
         );
         // For unchanged objects the plan has the real answer.
         let known = super::try_plan(&running(&code), "ask.rhai");
         assert!(
-            known.as_ref().map_or(true, |preview| !text(preview).contains("as `assume` says")),
+            known.as_ref().map_or(true, |preview| !text(preview).contains("from `assume`")),
             "{code}"
         );
     }
@@ -144,7 +144,7 @@ fn a_secret_in_an_assumed_answer_is_hidden() {
     let said = asked(
         "let s = random_secret(\"key\", 20);\nprint(cache.exec(\"x\", #{ assume: \"pw: \" + expose(s) }).stdout);\n",
     );
-    assert!(said.contains("prints \"pw: [secret key]"), "{said}");
+    assert!(said.contains("output \"pw: [secret key]"), "{said}");
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn a_read_only_command_is_run_where_plans_may_and_its_answer_is_known() {
     assert_eq!(made, ["exec_start"]);
     let expected = "\
 ask.rhai:4
-  1  run (read-only) command /bin/sh -c llen in container shop-cache-1  asked for in line 4
-  2  write file n7                                                      asked for in line 4; after 1
+  1  run (read-only) command /bin/sh -c llen in container shop-cache-1  requested in line 4
+  2  write file n7                                                      requested in line 4; after 1
 1 to write";
     assert_eq!(text(&preview), expected);
 }

@@ -64,7 +64,7 @@ fn an_image_that_no_stack_of_the_runbook_builds_is_pulled() {
 
 #[test]
 fn a_missing_image_is_reported_with_the_service_that_builds_it() {
-    let help = "the service \"tool\" of the stack \"shop\" builds it: call that stack's `build([\"tool\"])` before";
+    let help = "the service \"tool\" of the stack \"shop\" builds it: call that stack's `build([\"tool\"])` first";
     let other = "let other = stack(\"other\", #{ services: #{ web: #{ image: \"local/tool:1\" } } });\nother.up();\n";
     for script in [
         other,
@@ -108,8 +108,8 @@ fn a_build_that_changed_since_is_noted() {
     {
         let after = changed(&world, &[("up.rhai", &described(build)), two], "red");
         let expected = format!(
-            "note: the image \"local/web:1\" was built from something else than is described now ({what}); \
-             `build()` or `up(#{{ build: true }})` builds it"
+            "note: the description of the image \"local/web:1\" changed since it was built ({what}); \
+             `build()` or `up(#{{ build: true }})` builds it again"
         );
         let said = text(&planned(&after, "up.rhai"));
         let lines: BTreeSet<&str> = said.lines().collect();
@@ -144,8 +144,7 @@ fn an_anonymous_volume_kept_under_another_image_is_noted() {
     };
     assert_eq!(
         notes("up.rhai"),
-        "note: web: the image changed, and \"/deps\" keeps what the old container had there: an anonymous volume goes on with shop-web-1; \
-         `up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes takes a new one"
+        "note: web: the image changed, and \"/deps\" still has the anonymous volume of the old container, now in shop-web-1; `up(#{ renew_anonymous_volumes: true })` or --renew-anon-volumes creates a new one"
     );
     let renewed = notes("renew.rhai");
     let expected = "note: web: the anonymous volume at \"/deps\" is a new one; the old one, \"";

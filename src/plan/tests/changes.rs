@@ -25,10 +25,10 @@ fn a_first_up_creates_each_object_and_service_and_down_removes_them() {
         changes(&world(&files), "up.rhai"),
         "\
 up.rhai:3  up shop
-  + image web:1           pull    not there
-  + network shop_default  create  not there
-  + volume shop_data      create  not there
-  + web                   create  not there; its image is unknown until it is pulled
+  + image web:1           pull    missing
+  + network shop_default  create  missing
+  + volume shop_data      create  missing
+  + web                   create  missing; its image is unknown until it is pulled
 1 to pull, 3 to create"
     );
     assert_eq!(
@@ -94,7 +94,7 @@ fn orphans_scale_and_restarts_have_their_own_lines() {
 all.rhai:3  up shop
   - container shop-old-1  remove   no longer described
 all.rhai:5  up shop
-  + worker ×2             create   not there
+  + worker ×2             create   missing
 all.rhai:6  restart shop
     worker ×3             restart
 2 to create, 3 to restart, 1 to remove"
@@ -150,6 +150,6 @@ fn a_wait_is_shown_only_in_a_plan_of_waits() {
     let said = shown(&try_plan(&first, "up.rhai").unwrap(), Detail::Changes);
     assert_eq!(
         said,
-        "up.rhai:3  up shop\n    db  wait until ready  is unhealthy\nnothing to change, 1 wait"
+        "up.rhai:3  up shop\n    db  wait until ready  unhealthy\nnothing to change, 1 wait"
     );
 }

@@ -45,15 +45,15 @@ fn a_failed_read_only_command_ends_the_plan_after_the_earlier_steps() {
         let expected = "\
 This plan is incomplete: it ends at ask.rhai:5, before the runbook does
 ask.rhai:4
-  1  write file before                                                  asked for in line 4
+  1  write file before                                                  requested in line 4
 ask.rhai:5
-  2  run (read-only) command /bin/sh -c nope in container shop-cache-1  asked for in line 5
+  2  run (read-only) command /bin/sh -c nope in container shop-cache-1  requested in line 5
 the plan ends at ask.rhai:5: \"nope\" in \"cache\" ended with code 3
 1 to write";
         assert_eq!(shown, expected);
         assert_eq!(
             failure.hint.as_deref(),
-            Some("to go on all the same, give it check: false"),
+            Some("to continue anyway, pass check: false"),
             "{options}"
         );
         assert!(failure.details.iter().any(|detail| detail.text == "no such thing"), "{failure:?}");

@@ -74,19 +74,19 @@ sh([\"git\", \"z\"]);
 fn the_steps_of_one_function_stand_together_whatever_the_others_do_meanwhile() {
     let expected = "\
 go.rhai:3
-  1  run command git a                        asked for in line 3
-go.rhai:3: the lines below depend on the command \"git a\" (step 1); the plan assumes: it ends with code 0 and prints nothing
+  1  run command git a                        requested in line 3
+go.rhai:3: the steps below depend on the command \"git a\" (step 1); assumed: exit code 0, no output
 go.rhai:5
-  2  create network project_a                 asked for in line 5
+  2  create network project_a                 requested in line 5
 go.rhai:7
-  3  run command git a(unknown until step 2)  asked for in line 7
+  3  run command git a(unknown until step 2)  requested in line 7
 go.rhai:11
-  4  run command git b                        asked for in line 11
-go.rhai:11: the lines below depend on the command \"git b\" (step 4); the plan assumes: it ends with code 0 and prints nothing
+  4  run command git b                        requested in line 11
+go.rhai:11: the steps below depend on the command \"git b\" (step 4); assumed: exit code 0, no output
 go.rhai:12
-  5  write file b                             asked for in line 12
+  5  write file b                             requested in line 12
 go.rhai:15
-  6  run command git z                        asked for in line 15
+  6  run command git z                        requested in line 15
 1 to create, 4 to run, 1 to write";
     let preview = planned(&world(&[("go.rhai", TAKING_TURNS)]), "go.rhai");
     assert_eq!(text(&preview), expected);

@@ -95,10 +95,9 @@ fn a_service_that_is_not_ready_now_is_taken_to_get_ready() {
         // One that is about to restart has no process to end.
         let _ = world.engine.end_process("shop-db-1", 1);
         // It runs again by now.
-        let ills = ["restarts again and again, the last time it ended with code 1", "is unhealthy"];
-        let of_now = |said: String| {
-            ills.iter().fold(said, |said, ill| said.replace(ill, "is not ready yet"))
-        };
+        let ills = ["keeps restarting, last exit code 1", "unhealthy"];
+        let of_now =
+            |said: String| ills.iter().fold(said, |said, ill| said.replace(ill, "not ready yet"));
         assert_eq!(
             of_now(text(&planned_and_run(&world, "up.rhai"))),
             of_now(text(&preview)),
@@ -200,9 +199,9 @@ fn a_planned_wait_for_readiness_continues_and_is_marked_as_an_assumption() {
     for how in ALL {
         let world = ill(how, &db(""), &[("wait.rhai", &code)]);
         let expected = "\
-wait.rhai:3: the lines below depend on the container shop-db-1; the plan assumes: it gets ready
+wait.rhai:3: the steps below depend on the container shop-db-1; assumed: it becomes ready
 wait.rhai:4
-  1  write file running  asked for in line 4
+  1  write file running  requested in line 4
 1 to write";
         assert_eq!(text(&planned(&world, "wait.rhai")), expected, "{how:?}");
     }
@@ -211,7 +210,7 @@ wait.rhai:4
     rest(&world, Duration::from_secs(3));
     assert_eq!(
         text(&planned(&world, "wait.rhai")),
-        "wait.rhai:4\n  1  write file running  asked for in line 4\n1 to write"
+        "wait.rhai:4\n  1  write file running  requested in line 4\n1 to write"
     );
 }
 
@@ -230,10 +229,10 @@ fn wait_until_assumes_success_in_a_plan_and_lists_its_steps_once() {
     let world = ill(InitialState::Restarting, &db(""), &[("until.rhai", &code)]);
     let expected = "\
 until.rhai:3
-  1  request POST http://localhost/  asked for in line 3
-until.rhai:3: the lines below depend on the condition that this line waits for; the plan assumes: it becomes true
+  1  request POST http://localhost/  requested in line 3
+until.rhai:3: the steps below depend on the condition that this line waits for; assumed: it becomes true
 until.rhai:4
-  2  write file done                 asked for in line 4
+  2  write file done                 requested in line 4
 1 to request, 1 to write";
     assert_eq!(text(&planned(&world, "until.rhai")), expected);
 }
@@ -272,7 +271,7 @@ fn a_job_that_is_asked_for_by_name_is_planned_run_and_waited_for() {
     let said = text(&planned_and_run(&world, "report.rhai"));
     assert!(
         said.contains("start container shop-report-1")
-            && said.contains("asked for by name")
+            && said.contains("requested by name")
             && said.contains("write file done"),
         "{said}"
     );

@@ -84,7 +84,7 @@ fn a_closure_may_take_fewer_arguments_than_are_offered() {
     ]);
     assert_eq!(
         scripts.value(),
-        r#"[[5, 6], ["0:5", "1:6"], "The function given takes another number of arguments than 2"]"#
+        r#"[[5, 6], ["0:5", "1:6"], "The function does not take this number of arguments: 2"]"#
     );
 }
 

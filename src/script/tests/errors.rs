@@ -151,7 +151,7 @@ hint: did you mean \"delay\"?";
     let expected = "\
 usage: \"timeout\" of the retry options: 30 is not a duration
 at settings.rhai:1:43 30
-hint: say of what: \"30s\" or \"30m\"
+hint: add a unit: \"30s\" or \"30m\"
 in retry called at main.rhai:3:1";
     assert_eq!(scripts.error(), expected);
 }

@@ -69,7 +69,7 @@ fn a_module_that_is_not_there_comes_with_the_nearest() {
     );
     assert_eq!(
         said("stack.rhai"),
-        "usage: Could not import \"stack.rhai\": there is no file \"scripts/stack.rhai.rhai\" | hint: leave the ending out: import \"stack\""
+        "usage: Could not import \"stack.rhai\": there is no file \"scripts/stack.rhai.rhai\" | hint: remove the file extension: import \"stack\""
     );
     assert_eq!(
         said("std/deplyo"),
@@ -104,11 +104,14 @@ in import called at main.rhai:1:8";
 
 #[test]
 fn imports_must_be_at_the_top_of_a_file_with_a_literal_path() {
-    let expected = "usage: An import stands inside a block or a function\nat main.rhai:1:10 import\nhint: move it to the top of the file";
+    let expected = "usage: An import can't be inside a block or a function\nat main.rhai:1:10 import\nhint: move it to the top of the file";
     assert_eq!(error("fn f() { import \"a\" as a; a::b() }"), expected);
-    assert!(error("if true { import \"a\" as a; }").starts_with("usage: An import stands inside"));
     assert!(
-        error("let f = || { import \"a\" as a; 1 };").starts_with("usage: An import stands inside")
+        error("if true { import \"a\" as a; }").starts_with("usage: An import can't be inside")
+    );
+    assert!(
+        error("let f = || { import \"a\" as a; 1 };")
+            .starts_with("usage: An import can't be inside")
     );
     let expected = "usage: The path of an import is not plain text\nat main.rhai:1:21 name\nhint: write import \"path\" as name;";
     assert_eq!(error("let name = \"a\"; import name as a;").replace("1:24", "1:21"), expected);

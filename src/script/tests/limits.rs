@@ -92,9 +92,7 @@ fn more_memory_than_a_run_may_hold_ends_it_and_is_not_caught() {
         scripts.run.host.held.store(3 << 30, std::sync::atomic::Ordering::Relaxed);
         let said = scripts.error();
         assert!(
-            said.starts_with(
-                "usage: The script holds too much: 3072 MiB of memory, of 1024 at most"
-            ),
+            said.starts_with("usage: The script uses too much memory: 3072 MiB of at most 1024"),
             "{script}: {said}"
         );
     }

@@ -41,7 +41,7 @@ fn a_missing_or_unreadable_runbook_is_reported_with_the_cause() {
     );
     assert_eq!(
         failed(&scripts, "zebra.rhai").lines().last().unwrap(),
-        "hint: there is: scripts/closed.rhai, scripts/down.rhai, scripts/latin.rhai, scripts/up.rhai"
+        "hint: available: scripts/closed.rhai, scripts/down.rhai, scripts/latin.rhai, scripts/up.rhai"
     );
     assert_eq!(failed(&scripts, "lib"), "usage: Could not read \"scripts/lib\": it is a folder");
     assert_eq!(

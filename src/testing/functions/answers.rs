@@ -242,7 +242,7 @@ impl Pages {
 
 fn page(value: &Dynamic) -> Result<HttpAnswer, Failure> {
     let status = |status: i64| {
-        u16::try_from(status).map_err(|_| Failure::usage(format!("{status} is no status of HTTP")))
+        u16::try_from(status).map_err(|_| Failure::usage(format!("{status} is not an HTTP status")))
     };
     if let Ok(number) = value.as_int() {
         return Ok(HttpAnswer::status(status(number)?, ""));

@@ -34,8 +34,10 @@ fn assert_equal(
     if equal(call, left, right)? {
         return Ok(());
     }
-    let message = what
-        .map_or_else(|| "The values are not equal".to_owned(), |what| format!("Not so: {what}"));
+    let message = what.map_or_else(
+        || "The values are not equal".to_owned(),
+        |what| format!("Assertion failed: {what}"),
+    );
     let failure = Failure::new(Kind::Failed, message);
     Err(failure.detail("the first (-) and the second (+)", difference(left, right)).into())
 }
@@ -48,7 +50,7 @@ fn assert_different(
 ) -> Raw<()> {
     let same = equal(call, left, right)?;
     holds(!same, || match what {
-        Some(what) => format!("Not so: {what}: both are {}", literal(left)),
+        Some(what) => format!("Assertion failed: {what}: both are {}", literal(left)),
         None => format!("Both values are {}", literal(left)),
     })
 }
@@ -92,7 +94,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn assert(condition: bool) -> Raw<()> {
-        holds(condition, || "The condition does not hold".to_owned())
+        holds(condition, || "The condition is false".to_owned())
     }
 
     /// Fails the test unless `condition` holds; the message says `what` should hold.
@@ -102,7 +104,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "assert", return_raw)]
     pub fn assert_what(condition: bool, what: &str) -> Raw<()> {
-        holds(condition, || format!("Not so: {what}"))
+        holds(condition, || format!("Assertion failed: {what}"))
     }
 
     /// Fails the test, and shows the difference, unless both values are equal.

@@ -40,9 +40,7 @@ pub fn process(
     if let Some(after) = options.duration("exits_after")? {
         process = process.exits_after(after, code.unwrap_or(0));
     } else if code.is_some() {
-        return Err(
-            options.wrong("exit_code", "\"exit_code\" has a meaning beside \"exits_after\" only")
-        );
+        return Err(options.wrong("exit_code", "\"exit_code\" needs \"exits_after\""));
     }
     if let Some(after) = options.duration("out_of_memory_after")? {
         process = process.runs_out_of_memory_after(after);

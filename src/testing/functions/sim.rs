@@ -35,7 +35,7 @@ fn port_of(number: i64) -> Result<u16, Failure> {
     u16::try_from(number)
         .ok()
         .filter(|port| *port > 0)
-        .ok_or_else(|| Failure::usage(format!("{number} is no port: they go from 1 to 65535")))
+        .ok_or_else(|| Failure::usage(format!("{number} is not a port: ports go from 1 to 65535")))
 }
 
 fn fault(test_context: &TestContext, given: &Dynamic) -> Result<(), Failure> {

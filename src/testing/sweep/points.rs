@@ -58,7 +58,7 @@ impl FromStr for Point {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "\"{text}\" is no point of a run: the number of an engine call (17), or of a change on the host (h3), and a side of it, \
+                "\"{text}\" is not a point of a run: the number of an engine call (17), or of a change on the host (h3), and a side of it, \
                  as in 17:before or h3:after"
             )
         };
@@ -271,7 +271,7 @@ mod tests {
             ["", "17", "0:after", "x:after", "17:during", ":", "17:after ", "h:after", "h0:before"]
         {
             let error = text.parse::<Point>().unwrap_err();
-            assert!(error.starts_with(&format!("\"{text}\" is no point of a run: ")), "{error}");
+            assert!(error.starts_with(&format!("\"{text}\" is not a point of a run: ")), "{error}");
         }
     }
 }

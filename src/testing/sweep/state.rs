@@ -91,7 +91,7 @@ impl ExpectedState {
             if wanted.contains(object) && there.contains(object) {
                 self.compare(object, found, &mut all);
             } else {
-                let is = |yes: bool| Some(if yes { "there" } else { "not there" }.to_owned());
+                let is = |yes: bool| Some(if yes { "present" } else { "missing" }.to_owned());
                 let object = (*object).to_owned();
                 let (expected, found) =
                     (is(wanted.contains(object.as_str())), is(there.contains(object.as_str())));

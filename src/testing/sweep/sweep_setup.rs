@@ -255,7 +255,7 @@ impl KilledRuns<'_> {
         let state = world.engine.state();
         let mut all = self.expected.differences(footprint);
         if footprint.locked.is_some() {
-            let (expected, found) = (Some("not there".to_owned()), Some("there".to_owned()));
+            let (expected, found) = (Some("missing".to_owned()), Some("present".to_owned()));
             all.push(Difference {
                 object: "the project's lock".to_owned(),
                 aspect: String::new(),

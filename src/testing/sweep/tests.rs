@@ -184,13 +184,13 @@ fn a_sweep_reports_extra_and_missing_objects() {
     assert_eq!(
         reported,
         "killed after engine call 6 (volume_create project_first)
-    file /project/done: expected there, found not there
-    volume project_second: expected not there, found there
+    file /project/done: expected present, found missing
+    volume project_second: expected missing, found present
 killed before host change 1 (write done)
-    file /project/done: expected there, found not there
-    volume project_second: expected not there, found there
+    file /project/done: expected present, found missing
+    volume project_second: expected missing, found present
 killed after host change 1 (write done)
-    volume project_second: expected not there, found there
+    volume project_second: expected missing, found present
 sweep.rhai: 6 engine calls (1 change), 1 host change; killed at 8 points; 3 next runs did not reach the expected state"
     );
 }

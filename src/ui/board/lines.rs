@@ -10,7 +10,7 @@ use super::{Board, Verb};
 use crate::model::time;
 use crate::ui::line::Line;
 use crate::ui::live_region::TerminalSize;
-use crate::ui::step_labels::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN};
+use crate::ui::step_labels::{FIRST_COLUMN, TIME_COLUMN, WORD_COLUMN, word_and_time};
 use crate::ui::terminal::{ASIDE, FAILURE, MOTION, SUBJECT, SUCCESS, WARNING};
 
 /// The spaces between two columns.
@@ -169,11 +169,12 @@ fn row_line(name: &str, row: &Row, now: Duration, name_column: usize) -> Line {
 }
 
 fn columns(name: &str, name_column: usize, (style, word): (Style, &str), elapsed: &str) -> Line {
+    let (word_column, time_column) = word_and_time(word);
     Line::default()
         .column(SUBJECT, name, name_column)
         .then(Style::new(), GAP)
-        .column(style, word, WORD_COLUMN)
-        .then(Style::new(), &format!("{GAP}{elapsed:>TIME_COLUMN$}{GAP}"))
+        .column(style, word, word_column)
+        .then(Style::new(), &format!("{GAP}{elapsed:>time_column$}{GAP}"))
 }
 
 fn log_line(indent: usize, text: &str) -> Line {

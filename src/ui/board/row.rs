@@ -224,7 +224,11 @@ impl Row {
         if self.phase == Phase::Moving {
             self.ends(
                 Phase::CutShort,
-                if label.action == ActionKind::WaitUntilReady { "not ready" } else { "cut short" },
+                if label.action == ActionKind::WaitUntilReady {
+                    "not ready"
+                } else {
+                    "interrupted"
+                },
                 now,
             );
         }
@@ -248,7 +252,7 @@ impl Row {
             }
             // After a delivery there was nothing to start.
             Phase::Moving if ok && !was_running => self.ends(Phase::Done, "created", now),
-            Phase::Moving => self.ends(Phase::CutShort, "cut short", now),
+            Phase::Moving => self.ends(Phase::CutShort, "interrupted", now),
             Phase::Failed | Phase::CutShort | Phase::Done => {}
         }
     }

@@ -276,9 +276,9 @@ network        created        34 ms  spc_spc-network
 volume         created         5 ms  postgres_data, redis_data
 db             not ready      1.6 s  exit code 2
 redis          ready         390 ms
-backend        cut short      1.6 s  [4/7] RUN pip install -r requirements.txt
+backend        interrupted    1.6 s  [4/7] RUN pip install -r requirements.txt
 celery-worker  not begun      2.1 s  waited for db and redis to be ready
-spc            up             2.1 s  1 not ready, 1 cut short, 1 not begun, 1 …
+spc            up             2.1 s  1 not ready, 1 interrupted, 1 not begun, …
 ";
     assert_eq!(stage.left(USUAL), expected);
 }

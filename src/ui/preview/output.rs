@@ -64,8 +64,7 @@ impl Output {
         let Assumption { at, answer_of, assumed, .. } = assumption;
         let at = at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
         let step = step.map_or_else(String::new, |step| format!(" (step {step})"));
-        let text =
-            format!("{at}the lines below depend on {answer_of}{step}; the plan assumes: {assumed}");
+        let text = format!("{at}the steps below depend on {answer_of}{step}; assumed: {assumed}");
         self.add(Line::default().then(WARNING, &text), INDENT);
     }
 

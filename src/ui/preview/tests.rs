@@ -88,7 +88,7 @@ fn preview() -> Preview {
                 at: at(13),
                 answer_of: "the command \"git tag\"".to_owned(),
                 step: Some(18),
-                assumed: "it ends with code 0 and prints nothing".to_owned(),
+                assumed: "exit code 0, no output".to_owned(),
             }),
             PreviewItem::Call(Call { at: at(14), verb: None, project: None, steps: vec![look] }),
         ],
@@ -110,14 +110,14 @@ fn each_service_and_object_that_changes_has_one_line() {
         shown(&preview(), Detail::Changes, None),
         "\
 scripts/up.rhai:12  up shop
-  + image web:1           pull     not there
-  + network shop_default  create   not there
+  + image web:1           pull     missing
+  + network shop_default  create   missing
   ~ backend ×2            replace  image dev → v2 (id 0123456789ab), environment RELEASE  stop-first
-  + web                   create   not there; its image is unknown until it is pulled
+  + web                   create   missing; its image is unknown until it is pulled
     cron                  restart  only if the image web:1 changes
 scripts/up.rhai:13
     run command git tag (unknown)
-scripts/up.rhai:13: the lines below depend on the command \"git tag\"; the plan assumes: it ends with code 0 and prints nothing
+scripts/up.rhai:13: the steps below depend on the command \"git tag\"; assumed: exit code 0, no output
 note: shop-old-1 belongs to no described service; --remove-orphans removes it
 2 to replace"
     );
@@ -154,17 +154,17 @@ fn a_long_line_is_wrapped_at_the_width_of_the_terminal() {
         shown(&preview(), Detail::Changes, Some(70)),
         "\
 scripts/up.rhai:12  up shop
-  + image web:1           pull     not there
-  + network shop_default  create   not there
+  + image web:1           pull     missing
+  + network shop_default  create   missing
   ~ backend ×2            replace  image dev → v2 (id 0123456789ab),
                                    environment RELEASE  stop-first
-  + web                   create   not there; its image is unknown
-                                   until it is pulled
+  + web                   create   missing; its image is unknown until
+                                   it is pulled
     cron                  restart  only if the image web:1 changes
 scripts/up.rhai:13
     run command git tag (unknown)
-scripts/up.rhai:13: the lines below depend on the command \"git tag\";
-    the plan assumes: it ends with code 0 and prints nothing
+scripts/up.rhai:13: the steps below depend on the command \"git tag\";
+    assumed: exit code 0, no output
 note: shop-old-1 belongs to no described service; --remove-orphans
     removes it
 2 to replace"
@@ -189,8 +189,8 @@ fn all_steps_have_their_numbers() {
     for line in [
         "scripts/up.rhai:12  up shop",
         "   6  wait until ready container backend-1.new    image, environment RELEASE changed (reg:5000/app:dev → reg:5000/app:v2)",
-        "  15  create container shop-web-1                 not there; its image is unknown until step 1",
-        "  18  run command git tag (unknown until step 1)  asked for in line 13",
+        "  15  create container shop-web-1                 missing; its image is unknown until step 1",
+        "  18  run command git tag (unknown until step 1)  requested in line 13",
     ] {
         assert!(text.lines().any(|it| it == line), "{line}\n{text}");
     }
@@ -230,7 +230,7 @@ fn a_plan_that_only_waits_shows_its_waits() {
     let preview = Preview { items: vec![PreviewItem::Call(call)], ..Preview::default() };
     assert_eq!(
         shown(&preview, Detail::Changes, None),
-        "up.rhai:1  up shop\n    db  wait until ready  is unhealthy\nnothing to change, 1 wait"
+        "up.rhai:1  up shop\n    db  wait until ready  unhealthy\nnothing to change, 1 wait"
     );
 }
 
@@ -244,7 +244,7 @@ fn the_rest_of_an_interrupted_replacement_is_a_line_of_its_own() {
     ];
     preview.items.truncate(1);
     let text = shown(&preview, Detail::Changes, None);
-    assert!(text.contains("\n  ~ web  deliver secrets, start  not there\n"), "{text}");
+    assert!(text.contains("\n  ~ web  deliver secrets, start  missing\n"), "{text}");
 }
 
 #[test]
@@ -260,6 +260,6 @@ fn actions_of_one_line_on_one_object_are_joined_and_commands_are_not() {
         step(4, None, ActionKind::Run, command()),
     ];
     let text = shown(&preview, Detail::Changes, None);
-    let expected = "\n  - start, remove container tool  not there\n    run command date  not there\n    run command date  not there\n";
+    let expected = "\n  - start, remove container tool  missing\n    run command date  missing\n    run command date  missing\n";
     assert!(text.contains(expected), "{text}");
 }

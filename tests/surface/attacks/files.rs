@@ -133,7 +133,7 @@ fn a_file_of_variables_that_leads_out_is_refused_with_the_line_that_allows_it() 
     led_out(".env", "../outside/gone")
         .runbook("print(1);")
         .code(5)
-        .stderr("error: spc may not read \".env\": it is a symlink that leads nowhere\n")
+        .stderr("error: spc may not read \".env\": it is a symlink that can't be followed\n")
         .run();
     let allowed =
         led_out(".env", "../outside/shared").file("spc.toml", "[allow]\nread = [\"../outside\"]\n");

@@ -125,7 +125,7 @@ fn a_growing_script_fails_at_the_memory_limit_of_a_run() {
         "let m = #{ a: 1 }; loop { m = #{ a: m, b: m }; }",
         "let m = #{ s: \"ab\" }; loop { m.s = `${m.s}${m.s}`; }",
     ] {
-        ends(bounded(RUN), script, "The script holds too much");
+        ends(bounded(RUN), script, "The script uses too much memory");
     }
 }
 
@@ -143,7 +143,7 @@ fn parallel_tasks_share_the_memory_limit_of_a_run() {
         let script = format!(
             "let work = || {{ {work} }}; let all = []; for i in 0..64 {{ all.push(work); }} parallel(all);"
         );
-        ends(run, &script, "The script holds too much");
+        ends(run, &script, "The script uses too much memory");
     }
 }
 

@@ -89,7 +89,7 @@ fn a_malformed_address_is_refused_with_the_reason_and_the_forms() {
 fn a_password_is_refused_and_not_shown() {
     let error = Address::parse("ssh://me:secret@host", false).unwrap_err();
     assert_eq!(error.why, "it holds a password");
-    assert!(error.hint.starts_with("take the password out"));
+    assert!(error.hint.starts_with("remove the password"));
     assert_eq!(shown("ssh://me:secret@host:22"), "ssh://me:***@host:22");
     assert_eq!(shown("tcp://me:secret@host"), "tcp://me:***@host");
     assert_eq!(shown("ssh://me@host:22"), "ssh://me@host:22");

@@ -166,7 +166,7 @@ async fn an_engine_that_requires_tls_is_reported_with_a_suggested_fix() {
         "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
     let (_folder, options) = answering(ANSWER);
     let error = failure(connect(&options).await);
-    assert!(error.message.ends_with("(it speaks TLS, and was asked without)"), "{}", error.message);
+    assert!(error.message.ends_with("(it requires TLS)"), "{}", error.message);
     assert!(error.hint.unwrap().starts_with("set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH"));
 }
 

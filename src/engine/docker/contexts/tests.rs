@@ -77,7 +77,7 @@ fn an_unknown_context_is_reported_with_the_closest_name() {
     assert_eq!(error.hint.as_deref(), Some("did you mean \"stage\"?"));
     assert_eq!(
         found(&host, "x").unwrap_err().hint.as_deref(),
-        Some("there is: build, default, stage")
+        Some("available: build, default, stage")
     );
 }
 
@@ -94,7 +94,7 @@ fn a_malformed_context_is_reported_with_file_position_and_suggested_fix() {
         let error = found(&host(&[("stage", content)]), "stage").unwrap_err();
         assert_eq!(error.message, format!("could not read \"{}\": {why}", meta_file("stage")));
         assert!(
-            error.hint.unwrap().starts_with("make the context again: `docker context rm stage`")
+            error.hint.unwrap().starts_with("create the context again: `docker context rm stage`")
         );
     }
     let error = found(&host(&[("stage", &meta("stage", r#""kubernetes":{"Host":"x"}"#))]), "stage")

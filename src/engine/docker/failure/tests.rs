@@ -87,7 +87,7 @@ fn an_unreachable_engine_is_reported_with_the_setting_that_names_it() {
         (
             context(ContextBy::Current("/c.json".into())),
             ", the address of the context \"stage\"",
-            "say --context default",
+            "use --context default",
         ),
     ];
     for (source, from, way_back) in cases {

@@ -34,7 +34,7 @@ impl Line {
         forwards: bool,
     ) -> Result<Self, Advice> {
         let folder = private_folder().map_err(|error| Advice {
-            why: format!("no folder could be made for its connection: {error}"),
+            why: format!("could not create a folder for its connection: {error}"),
             hint: "set TMPDIR to a folder that can be written to".to_owned(),
         })?;
         let login = Login { machine: machine.clone(), folder: folder.path().to_owned(), asks };

@@ -179,7 +179,7 @@ impl Login {
         let hint = ssh_messages::login_hint(&said, &self.machine, &self.command())
             .unwrap_or_else(|| self.by_hand());
         let why = if said.is_empty() {
-            "ssh ended without a word".to_owned()
+            "ssh ended without a message".to_owned()
         } else {
             format!("ssh says: {said}")
         };
@@ -207,7 +207,7 @@ impl Login {
         let socket = self.machine.socket.as_deref().unwrap_or(ENGINE_SOCKET);
         let said = ssh_messages::last(&read(&self.dial_log()));
         let why = if said.is_empty() {
-            "which ends without a word".to_owned()
+            "which ends without a message".to_owned()
         } else {
             format!("which says: {said}")
         };

@@ -34,7 +34,7 @@ pub(super) fn login_hint(said: &str, machine: &SshAddress, command: &str) -> Opt
     };
     if says(&["has changed"]) {
         Some(format!(
-            "if that machine was made anew, forget its old key with `ssh-keygen -R {known}`, then confirm the new one with {command}"
+            "if that machine was reinstalled, remove its old key with `ssh-keygen -R {known}`, then confirm the new one with {command}"
         ))
     } else if says(&["host key verification failed"]) {
         Some(format!("log in once by hand to confirm that machine's key: {command}"))

@@ -24,7 +24,7 @@ async fn whole_log(mut log: OutputStream) -> Result<Vec<OutputChunk>> {
             let words =
                 format!("it has more than {} MiB, which a plan does not hold", LARGEST_VALUE >> 20);
             return Err(EngineError::new(EngineErrorKind::Invalid, words)
-                .with_hint("ask for fewer lines with tail"));
+                .with_hint("request fewer lines with tail"));
         }
         chunks.push(chunk);
     }

@@ -41,7 +41,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
         assert!(
             fixture
                 .refused(fixture.guard.volume_create(record("other", HERE, other)))
-                .contains("where --project names it")
+                .contains("moved or adopted")
         );
     }
     // The project that the user named, but for another folder or with another name.
@@ -54,7 +54,7 @@ fn a_script_can_not_say_that_a_project_was_moved() {
     assert!(
         fixture
             .refused(fixture.guard.volume_create(record("other", HERE, other)))
-            .contains("where --project names it")
+            .contains("moved or adopted")
     );
     let renamed =
         VolumeCreateRequest { name: Some("own_data".into()), ..record("own", HERE, other) };
@@ -159,5 +159,5 @@ fn a_rejected_operation_on_a_service_names_the_service() {
     };
     let said = fixture.refused(fixture.guard.check(intent));
     let expected = "A script may not run a command in the service \"web\": it belongs to the project \"own\", made from \"/srv/own\"";
-    assert!(said.starts_with(expected) && said.contains("say so with --project own"), "{said}");
+    assert!(said.starts_with(expected) && said.contains("use --project own"), "{said}");
 }

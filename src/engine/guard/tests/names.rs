@@ -96,7 +96,7 @@ fn nothing_is_made_under_a_name_that_looks_like_an_id() {
         assert!(
             fixture
                 .refused(fixture.guard.container_create(name, None, own()))
-                .contains("for another object's id")
+                .contains("as the id of another object")
         );
         let network = NetworkCreateRequest {
             name: name.into(),
@@ -106,7 +106,7 @@ fn nothing_is_made_under_a_name_that_looks_like_an_id() {
         assert!(
             fixture
                 .refused(fixture.guard.network_create(network))
-                .contains("for another object's id")
+                .contains("as the id of another object")
         );
     }
 }

@@ -48,7 +48,7 @@ fn list_all(fixture: &GuardFixture) {
 
 #[test]
 fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
-    let said = "A script may not stop the container \"eager_turing\": no project made it";
+    let said = "A script may not stop the container \"eager_turing\": no project created it";
     for is_listed in [false, true] {
         let fixture = forging("own");
         let id = stranger(&fixture, "forged:1");
@@ -61,7 +61,7 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
         assert!(
             fixture
                 .refused(fixture.guard.container_remove(&id, true, true))
-                .ends_with("no project made it")
+                .ends_with("no project created it")
         );
         // Also if the image no longer exists.
         fixture.run(async {
@@ -76,7 +76,7 @@ fn a_container_is_nobodys_that_has_a_projects_labels_from_its_image() {
         assert!(
             fixture
                 .refused(later.container_remove(&id, true, true))
-                .ends_with("no project made it")
+                .ends_with("no project created it")
         );
     }
 }
@@ -181,7 +181,7 @@ fn only_a_lock_has_a_locks_name_and_only_a_replacement_a_replacements() {
         fixture_with("", |builder| builder.image(LOCK_IMAGE, ImageSpec::command(&["spc-lock"])));
     let create = |name: &'static str, body| fixture.guard.container_create(name, None, body);
     let replacement = [(label::SERVICE, "web"), (compose_label::ONEOFF, "False")];
-    let lock = "only the lock of a project is named and labelled so";
+    let lock = "only the lock of a project has such a name and labels";
     for (name, body) in [
         ("own.spc-lock", own()),
         ("other.spc-lock", own()),
@@ -200,7 +200,7 @@ fn only_a_lock_has_a_locks_name_and_only_a_replacement_a_replacements() {
     for body in [own(), labelled("app:1", &one_off)] {
         let said = fixture.refused(create("own-web-1.new", body));
         assert!(
-            said.ends_with("only the replacement of a service's container is named so"),
+            said.ends_with("only the replacement of a service's container has such a name"),
             "{said}"
         );
     }
@@ -292,7 +292,7 @@ fn no_label_of_spcs_own_is_imported() {
             assert_eq!(
                 said,
                 format!(
-                    "A script may not import the image \"own:1\": the label \"{key}\" is one that spc sets itself"
+                    "A script may not import the image \"own:1\": the label \"{key}\" is reserved for spc"
                 )
             );
         }

@@ -6,11 +6,11 @@ use super::*;
 fn objects_of_another_folder_are_protected_and_the_error_names_the_setting() {
     let fixture = fixture("");
     let id = fixture.made("other", "/srv/other");
-    let line = "[if this is that project, in a folder that was renamed or moved or in another release, say so with --project other; \
+    let line = "[if this is the same project, in a renamed or moved folder or in another release, use --project other; \
                 to allow it, write projects = [\"other\"] under [allow] in spc.toml]";
     let said = |doing: &str, object: &str| {
         format!(
-            "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which is not there any more {line}"
+            "A script may not {doing} \"{object}\": it belongs to the project \"other\", made from \"/srv/other\", which no longer exists {line}"
         )
     };
     let guard = &fixture.guard;
@@ -156,7 +156,7 @@ fn volumes_without_containers_are_still_of_the_folder_that_made_them() {
     assert!(
         fixture
             .refused(fixture.guard.volume_remove("shop_data", true))
-            .contains("by Docker Compose from a folder that is not recorded")
+            .contains("by Docker Compose from an unknown folder")
     );
 }
 
@@ -171,7 +171,7 @@ fn objects_without_a_project_can_be_used_but_not_changed() {
     });
     assert_eq!(
         fixture.refused(fixture.guard.container_remove("stray", true, true)),
-        "A script may not remove the container \"stray\": no project made it"
+        "A script may not remove the container \"stray\": no project created it"
     );
     let host = HostConfig { binds: Some(vec!["shared:/data".into()]), ..HostConfig::default() };
     let made = fixture.run(fixture.guard.container_create(
@@ -207,7 +207,9 @@ fn a_container_of_this_folder_does_not_prove_ownership_of_a_volume() {
     let body = ContainerCreateBody { labels: Some(of("other", HERE)), ..plain() };
     let refusal = fixture.refused(fixture.guard.container_create("other-web-1", None, body));
     assert!(
-        refusal.contains("it belongs to the project \"other\", made by Docker Compose from a folder that is not recorded"),
+        refusal.contains(
+            "it belongs to the project \"other\", created by Docker Compose from an unknown folder"
+        ),
         "{refusal}"
     );
     fixture.refused(fixture.guard.volume_remove("other_data", false));

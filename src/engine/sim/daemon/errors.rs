@@ -25,7 +25,7 @@ pub(in crate::engine::sim) fn unreachable() -> EngineError {
 
 /// No answer came within the time limit of the call.
 pub(in crate::engine::sim) fn too_late() -> EngineError {
-    EngineError::new(Kind::Timeout, "the Docker Engine did not begin to answer in time")
+    EngineError::new(Kind::Timeout, "the Docker Engine did not answer in time")
 }
 
 /// The engine's disk is full.

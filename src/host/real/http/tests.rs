@@ -201,7 +201,7 @@ async fn an_invalid_request_is_reported() {
         (get("/health"), "Could not send a request to \"/health\": relative URL without a base"),
         (
             HttpRequest { method: "GE T".to_owned(), ..get("http://localhost/") },
-            "Could not send the request: \"GE T\" is no HTTP method",
+            "Could not send the request: \"GE T\" is not an HTTP method",
         ),
         (
             HttpRequest {

@@ -211,7 +211,7 @@ async fn a_command_that_cannot_start_says_why() {
     .unwrap();
     let error = stream.next().await.unwrap().unwrap_err();
     assert!(
-        error.message.ends_with("broken\": it is no program that this machine can run"),
+        error.message.ends_with("broken\": it is not a program that this machine can run"),
         "{error}"
     );
     assert!(stream.next().await.is_none());

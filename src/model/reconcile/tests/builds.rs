@@ -11,7 +11,7 @@ fn an_image_that_is_not_here_leaves_the_steps_behind_it_conditional() {
     observed.images.remove("redis:7");
     assert_eq!(
         plan(&project, &observed),
-        "  1  pull image redis:7  (not there)
+        "  1  pull image redis:7  (missing)
   2  create container spc-redis-1.new  (image changed)  if image redis:7 changed, unknown until step 1  after 1
   3  stop container spc-redis-1  if image redis:7 changed, unknown until step 1  after 2
   4  start container spc-redis-1.new  if image redis:7 changed, unknown until step 1  after 2, 3
@@ -69,7 +69,7 @@ fn a_requested_build_runs_even_if_the_image_exists() {
     let plan =
         plan_with(&project, &observed, UpRequest { build: true, ..UpRequest::default() }).unwrap();
     let plan = plan.to_string();
-    assert!(plan.starts_with("  1  build image shop/api  (asked for)\n"), "{plan}");
+    assert!(plan.starts_with("  1  build image shop/api  (requested)\n"), "{plan}");
     assert_eq!(plan.matches(" create container").count(), 2, "{plan}");
     assert_eq!(
         plan.matches("image changed").count(),

@@ -9,19 +9,19 @@ fn on_an_empty_engine_everything_is_made_and_waits_only_for_what_it_names() {
     let project = project(stack());
     assert_eq!(
         plan(&project, &ObservedState::default()),
-        "  1  pull image postgres:15  (not there)
-  2  create network spc_default  (not there)
-  3  create volume spc_data  (not there)
-  4  create container spc-db-1  (not there)  after 1, 2, 3
+        "  1  pull image postgres:15  (missing)
+  2  create network spc_default  (missing)
+  3  create volume spc_data  (missing)
+  4  create container spc-db-1  (missing)  after 1, 2, 3
   5  deliver secrets to container spc-db-1  after 4
   6  start container spc-db-1  after 4, 5
   7  wait until ready container spc-db-1  after 6
-  8  pull image redis:7  (not there)
-  9  create container spc-redis-1  (not there)  after 2, 8
+  8  pull image redis:7  (missing)
+  9  create container spc-redis-1  (missing)  after 2, 8
  10  start container spc-redis-1  after 9
  11  wait until ready container spc-redis-1  after 10
- 12  build image backend:dev  (not there)
- 13  create container spc-backend-1  (not there)  after 2, 12
+ 12  build image backend:dev  (missing)
+ 13  create container spc-backend-1  (missing)  after 2, 12
  14  start container spc-backend-1  after 7, 10, 13
  15  wait until ready container spc-backend-1  after 14
 "
@@ -125,7 +125,7 @@ fn a_running_container_that_was_taken_off_its_network_is_replaced() {
     let plan = plan_with(&project, &observed, UpRequest::default()).unwrap().to_string();
     assert!(
         plan.starts_with(
-            "  1  create container spc-redis-1.new  (it is not on the network \"spc_default\")\n"
+            "  1  create container spc-redis-1.new  (not on the network \"spc_default\")\n"
         ),
         "{plan}"
     );
@@ -146,7 +146,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     let refused = plan_with(&project(description), &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
-        "The volume \"spc_data\" was made with other settings than these: driver: local → other"
+        "The volume \"spc_data\" was created with other settings: driver: local → other"
     );
     let mut foreign = images_only(&project(stack()));
     foreign.volumes.push(Volume {
@@ -165,7 +165,7 @@ fn a_volume_or_network_with_other_settings_is_refused_rather_than_lost() {
     );
     foreign.volumes[0].owner = None;
     let refused = plan_with(&project(stack()), &foreign, UpRequest::default()).unwrap_err();
-    assert_eq!(refused.message, "A volume \"spc_data\" that spc did not make is on this engine");
+    assert_eq!(refused.message, "A volume \"spc_data\" that spc did not create is on this engine");
 }
 
 #[test]
@@ -177,5 +177,5 @@ fn containers_with_anonymous_volumes_are_replaced_where_those_are_renewed() {
     observed.containers[0].has_anonymous_volumes = true;
     assert!(plan_with(&project, &observed, UpRequest::default()).unwrap().steps.is_empty());
     let plan = plan_with(&project, &observed, asked()).unwrap().to_string();
-    assert!(plan.contains("(its anonymous volumes are renewed)"), "{plan}");
+    assert!(plan.contains("(anonymous volumes are renewed)"), "{plan}");
 }

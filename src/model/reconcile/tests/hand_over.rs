@@ -33,7 +33,7 @@ fn a_port_that_moves_to_a_new_service_is_released_first() {
     let plan = from_to(&before, &after).unwrap();
     assert_eq!(
         plan.to_string(),
-        "  1  create container spc-proxy-1  (not there)
+        "  1  create container spc-proxy-1  (missing)
   2  create container spc-web-1.new  (ports changed)
   3  stop container spc-web-1  after 2
   4  start container spc-proxy-1  after 1, 3
@@ -118,7 +118,7 @@ fn an_orphan_that_gave_up_its_port_and_name_is_restored_if_the_new_container_fai
             .unwrap();
     assert_eq!(
         plan.to_string(),
-        "  1  create container edge.new  (not there)
+        "  1  create container edge.new  (missing)
   2  stop container edge  (no longer described)
   3  start container edge.new  after 1, 2
   4  wait until ready container edge.new  after 3
@@ -300,7 +300,7 @@ fn containers_with_a_fixed_address_start_before_those_without() {
         place(&plan, "start container spc-z-1") < place(&plan, "start container spc-b-1"),
         "{plan}"
     );
-    let note = "a starts before z, and the engine may give it 10.7.0.2, which is to be z's: give the network \"n\" an `ip_range` without \
+    let note = "a starts before z, and the engine may give it 10.7.0.2, the address of z: give the network \"n\" an `ip_range` without \
                 the addresses that services name";
     assert_eq!(plan.notes, [note]);
     // Far behind the first addresses, or outside of the range.
@@ -362,7 +362,7 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
         plan.to_string(),
         "  1  stop container spc-a-1
   2  remove network spc_old  (no longer described, and \"spc_fresh\" takes its subnet 10.7.0.0/24)  after 1
-  3  create network spc_fresh  (not there)  after 2
+  3  create network spc_fresh  (missing)  after 2
   4  create container spc-a-1.new  (networks changed)  after 3
   5  start container spc-a-1.new  after 1, 4
   6  wait until ready container spc-a-1.new  after 5
@@ -390,8 +390,7 @@ fn a_renamed_network_gives_its_subnet_to_the_new_one_once_all_are_off_it() {
     let refused = plan_with(&after, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
-        "The network \"spc_fresh\" needs the subnet 10.7.0.0/24, which overlaps 10.7.0.0/24 of the network \"spc_old\" of the project \"spc\", \
-         on which \"spc-b-1\" stays"
+        "The network \"spc_fresh\" needs the subnet 10.7.0.0/24, which overlaps 10.7.0.0/24 of the network \"spc_old\" of the project \"spc\", which \"spc-b-1\" keeps using"
     );
     assert_eq!(refused.path.unwrap().to_string(), "networks.fresh.ipam");
 }
@@ -440,7 +439,7 @@ fn a_hand_over_against_the_dependencies_is_refused_with_the_circle() {
     let refused = from_to(&before, &after).unwrap_err();
     assert_eq!(
         refused.message,
-        "The host port 80 can't change hands in one run: who has it would have to wait for who takes it"
+        "The host port 80 can't move to another service in one run: the steps would wait for each other"
     );
     assert!(
         refused.details[0].text.contains("start container spc-proxy-1, which waits for"),

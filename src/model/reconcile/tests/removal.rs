@@ -10,7 +10,7 @@ fn scale_adds_and_removes_the_highest_numbers() {
         |scale: u32| project(json!({"services": {"web": {"image": "web:1", "scale": scale}}}));
     assert!(
         plan(&described(2), &applied(&described(1)))
-            .starts_with("  1  create container spc-web-2  (not there)\n")
+            .starts_with("  1  create container spc-web-2  (missing)\n")
     );
     assert_eq!(
         plan(&described(1), &applied(&described(2))),
@@ -46,7 +46,7 @@ fn a_compose_project_of_the_same_name_is_only_adopted_when_asked() {
     let refused = plan_with(&project, &observed, UpRequest::default()).unwrap_err();
     assert_eq!(
         refused.message,
-        "A project \"spc\" that spc did not make is on this engine: spc-redis-1"
+        "This engine has a project \"spc\" that spc did not create, with the containers spc-redis-1"
     );
     let adopted = plan_with(&project, &observed, UpRequest { adopt: true, ..UpRequest::default() })
         .unwrap()
@@ -71,12 +71,12 @@ fn adopted_objects_need_no_second_adoption() {
         .for_each(|network| (network.ours, network.compose, network.hash) = (false, true, None));
     let refused = plan_with(&project(stack()), &observed, UpRequest::default()).unwrap_err();
     assert!(
-        refused.message.ends_with("was made by Docker Compose, for a project of this name"),
+        refused.message.ends_with("was created by Docker Compose for a project of this name"),
         "{refused}"
     );
     assert_eq!(
         refused.hint.unwrap(),
-        "--adopt takes it over as it is, with what is in it; or choose another `name`"
+        "use --adopt to use it as it is, with its content; or choose another `name`"
     );
     let adopted = ["spc_data", "spc_default"].map(str::to_owned).into();
     let plan =
@@ -100,7 +100,7 @@ fn an_adopted_network_with_other_settings_is_noted_at_each_up() {
     let mut isolated = stack();
     isolated["networks"]["default"] = json!({"internal": true});
     let plan = plan_with(&project(isolated), &observed, request()).unwrap();
-    let note = "the network \"spc_default\" stays as Docker Compose made it, with other settings than described: internal: false → true";
+    let note = "the network \"spc_default\" keeps its settings from Docker Compose, which differ from the description: internal: false → true";
     assert!(plan.notes.iter().any(|it| it == note), "{:?}", plan.notes);
 }
 
@@ -143,15 +143,16 @@ fn down_removes_one_offs_before_the_networks_and_volumes_they_hang_on() {
     assert_eq!(
         down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
             .to_string(),
-        "  1  remove container spc-db-run-1a2b  (a one-off)\n  2  remove network spc_default  after 1\n"
+        "  1  remove container spc-db-run-1a2b  (one-off container)\n  2  remove network spc_default  after 1\n"
     );
     observed.one_offs[0].writes.insert("spc_data".into());
     let planned =
         down("spc", &observed, DownOptions { volumes: false, adopt: false }, &BTreeSet::new())
             .to_string();
     assert!(
-        planned
-            .starts_with("  1  stop container spc-db-run-1a2b  (a one-off)\n  2  remove container"),
+        planned.starts_with(
+            "  1  stop container spc-db-run-1a2b  (one-off container)\n  2  remove container"
+        ),
         "a writer is stopped: {planned}"
     );
 }

@@ -41,8 +41,7 @@ fn secrets_of_another_key_are_compared_by_what_is_in_the_container() {
 fn secrets_that_can_not_be_compared_are_noted_with_what_it_means_and_the_next_step() {
     let expected = |why: &str| {
         format!(
-            "the secrets of spc-db-1 were not compared: it was made from another folder, or before this one lost `.spc/`, and {why}; if a \
-             value changed since, it goes on with the old one: give the service \"db\" another label (`labels`), and `up` replaces it"
+            "the secrets of spc-db-1 were not compared: it was created from another folder, or before `.spc/` was lost, and {why}. If a value has changed, it still uses the old one: change a label of the service \"db\", and `up` replaces it"
         )
     };
     for (found, why) in [

@@ -17,10 +17,7 @@ fn a_stopped_container_is_started_and_one_that_still_starts_is_waited_for() {
     );
     let (project, observed) = only_redis(stack(), |redis| redis.health = Health::Starting);
     let waits = plan_with(&project, &observed, UpRequest::default()).unwrap();
-    assert_eq!(
-        waits.to_string(),
-        "  1  wait until ready container spc-redis-1  (is not ready yet)\n"
-    );
+    assert_eq!(waits.to_string(), "  1  wait until ready container spc-redis-1  (not ready yet)\n");
     assert!(!waits.changes());
 }
 
@@ -88,7 +85,7 @@ fn a_job_that_is_done_is_run_again_where_it_is_asked_for_by_name() {
         let named =
             |name: &str| UpRequest { names: Some(vec![name.to_owned()]), ..UpRequest::default() };
         let again = format!(
-            "  1  start container spc-report-1  (asked for by name)\n  2  wait until {wait} container spc-report-1  after 1\n"
+            "  1  start container spc-report-1  (requested by name)\n  2  wait until {wait} container spc-report-1  after 1\n"
         );
         assert_eq!(plan_with(&described, &observed, named("report")).unwrap().to_string(), again);
         // A completed job that another service only needs does not run again.
@@ -110,8 +107,8 @@ fn a_service_that_spc_stopped_is_no_finished_job() {
         redis.state = ContainerState::Exited;
         redis.exit_code = Some(0);
     });
-    let why = "note: spc-redis-1 exited with code 0 and is taken for a job that is done, so it stays as it is: `up([\"redis\"])` starts it, and \
-               `restart: \"unless-stopped\"` is for what runs on";
+    let why = "note: spc-redis-1 exited with code 0 and counts as a completed job, so spc does not start it: `up([\"redis\"])` starts it, and \
+               `restart: \"unless-stopped\"` is for services that keep running";
     assert_eq!(plan(&project, &observed), format!("spc: nothing to do\n{why}\n"));
     let stopped =
         UpRequest { stopped: BTreeSet::from(["id of redis-1".to_owned()]), ..UpRequest::default() };

@@ -193,7 +193,7 @@ mod tests {
             rejection("container_start", 1, "reply_lots"),
             "There is no effect \"reply_lots\"; did you mean \"reply_lost\"?"
         );
-        assert!(rejection("x", 1, "hang").contains("there is: any, container_create, "));
+        assert!(rejection("x", 1, "hang").contains("available: any, container_create, "));
         assert_eq!(
             rejection("container_start", 0, "500"),
             "A fault at call 0 never comes: calls count from 1; "
