@@ -12,13 +12,20 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.urls import path  # noqa: E402
 
 from measurements.consumers import AllowedBrowsers, LiveConsumer  # noqa: E402
 
+websockets = [path("ws/live/", LiveConsumer.as_asgi())]
+if settings.LOAD_TEST:
+    from .load_test import websocket_urlpatterns  # noqa: E402
+
+    websockets += websocket_urlpatterns
+
 application = ProtocolTypeRouter(
     {
         "http": django,
-        "websocket": AllowedBrowsers(URLRouter([path("ws/live/", LiveConsumer.as_asgi())])),
+        "websocket": AllowedBrowsers(URLRouter(websockets)),
     }
 )

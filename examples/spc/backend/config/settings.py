@@ -16,6 +16,8 @@ LLM_PROVIDER = env.text("LLM_PROVIDER", "demo")
 RELEASE = env.text("RELEASE", "dev").strip()
 # Who take samples; the capacity that the APS worker plans with.
 INSPECTORS = env.integer("INSPECTORS", default=1, smallest=1, largest=1000)
+# The endpoints of `load_test.py`. Never for a site that others reach: each request may keep a connection for long.
+LOAD_TEST = env.boolean("LOAD_TEST", default=False)
 
 # nginx ends TLS, and says in this header what the browser spoke.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -10,6 +10,9 @@ urlpatterns = [
     path("api/", include("measurements.urls")),
 ]
 
+if settings.LOAD_TEST:
+    urlpatterns.insert(0, path("api/load/", include("config.load_test")))
+
 if settings.DEBUG_TOOLBAR:
     from debug_toolbar.toolbar import debug_toolbar_urls
 
