@@ -1,7 +1,7 @@
 # The commands of developers and CI. `make` without a target lists them.
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help machine up down pictures check test test-engines lint engine testbed release rust quick unit pytest vitest
+.PHONY: help machine up down pictures check test test-engines load lint engine testbed release rust quick unit pytest vitest
 
 SPC = target/release/spc
 BACKEND = examples/spc/backend
@@ -45,12 +45,17 @@ $(PICTURES)/installed: tools/pictures.txt
 check: rust quick ## Check formatting, clippy and the quick tests, without an engine
 
 test: testbed lint unit pytest vitest ## Run every test, also those on a real engine, as CI does
-	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
+	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker:: load::deploys::
 
 # The engine's packages come from Debian sid and are unpacked below target/. After the tests, the engine is always stopped and removed.
 test-engines: ## Run the conformance suite on Docker 28.5, beside the machine's engine (Debian, as root)
 	@export PEERS_NAME=spc-conformance && trap 'tools/peers.sh stop' EXIT INT TERM && \
 		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- $(SLOW) docker::conformance
+
+# The tables are in target/load/. LOAD_DEPLOYS is the number of deploys of each scenario.
+LOAD_DEPLOYS = 20
+load: testbed ## Measure failed requests during deploys, by spc and by others; takes hours
+	SPC_LOAD_DEPLOYS=$(LOAD_DEPLOYS) cargo test --quiet --locked --test integration -- $(SLOW) --nocapture load::
 
 lint: rust ## Check formatting, clippy, dependencies' licences and sources, shell scripts
 	@tools/lint.sh
@@ -76,7 +81,7 @@ rust:
 # The last call runs the tests of the runbooks in virtual time. Slow tests are marked `#[ignore]`; only `make check` skips them.
 unit: ## Run every test that needs no engine
 	cargo test --quiet --locked --lib -- $(SLOW)
-	cargo test --quiet --locked --test integration -- $(SLOW) --skip engine:: --skip docker::
+	cargo test --quiet --locked --test integration -- $(SLOW) --skip engine:: --skip docker:: --skip load::
 	cargo run --quiet --locked -- --quiet test
 
 quick:

@@ -10,6 +10,7 @@ mod conformance;
 mod docker;
 mod engine;
 mod fuzz;
+mod load;
 mod messages;
 mod readme;
 mod sim;

@@ -27,20 +27,29 @@ pub const BASE_IMAGES: [(&str, &str); 5] = [
 /// Images that are up to date stay unchanged.
 pub fn reference_images() {
     static MADE: OnceLock<()> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let project = Project::reference_files("base-images");
-        let made = Command::new(project.path("tools/base_images.sh"))
-            .env("SPC", env!("CARGO_BIN_EXE_spc"))
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}{}",
-            String::from_utf8_lossy(&made.stdout),
-            String::from_utf8_lossy(&made.stderr)
-        );
-        project.spc(&["run", "scripts/build.rhai"]).within(Duration::from_secs(900)).ends(0);
-    });
+    MADE.get_or_init(|| build("development"));
+}
+
+/// The same with the production images.
+pub fn production_images() {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| build("production"));
+}
+
+fn build(target: &str) {
+    let project = Project::reference_files("base-images");
+    let made = Command::new(project.path("tools/base_images.sh"))
+        .env("SPC", env!("CARGO_BIN_EXE_spc"))
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&made.stdout),
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let build = project.spc(&["run", "scripts/build.rhai", "--target", target]);
+    build.within(Duration::from_secs(900)).ends(0);
 }
 
 /// An image with busybox that starts a shell.

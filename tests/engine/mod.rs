@@ -10,7 +10,7 @@ mod browser;
 mod clients;
 mod compose;
 mod descriptions;
-mod docker;
+pub mod docker;
 mod drift;
 mod exec_end;
 mod failures;
@@ -18,7 +18,7 @@ mod forged;
 mod full_disk;
 mod hand_over;
 mod handles;
-mod images;
+pub mod images;
 mod interrupted;
 mod killed;
 mod lock;
@@ -29,7 +29,7 @@ mod over_ssh;
 mod over_tls;
 mod plan;
 mod progress;
-mod project;
+pub mod project;
 mod readiness;
 mod rebooted;
 mod reference;
@@ -43,20 +43,20 @@ mod saved_options;
 mod second_engine;
 mod secrets;
 mod site;
-mod spc;
+pub mod spc;
 mod sshd;
 mod stack;
 mod stale;
 mod step_events;
 mod tls_engine;
-mod until;
+pub mod until;
 mod watch;
 mod webdriver;
 
 use parking_lot::{Mutex, MutexGuard};
 
 /// A lock for tests that need much of the machine or measure times. They run one at a time.
-fn heavy() -> MutexGuard<'static, ()> {
+pub fn heavy() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock()
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::docker::{self, try_docker};
-use super::images::{BASE_IMAGES, busybox, reference_images};
+use super::images::{BASE_IMAGES, busybox, production_images, reference_images};
 use super::spc::Spc;
 
 /// The subnet of the reference stack in `scripts/stack.rhai`.
@@ -67,6 +67,15 @@ impl Project {
     /// The reference stack under this name, with its images built. `up` starts all services.
     pub fn whole_reference(name: &str) -> Self {
         reference_images();
+        let mut project = Self::reference_files(name);
+        project.on_engine = true;
+        docker::remove_project(&project.name);
+        project
+    }
+
+    /// The reference stack under this name, with its production images built.
+    pub fn production_reference(name: &str) -> Self {
+        production_images();
         let mut project = Self::reference_files(name);
         project.on_engine = true;
         docker::remove_project(&project.name);

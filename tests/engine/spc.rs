@@ -153,6 +153,17 @@ impl RunningSpc {
         });
     }
 
+    /// Waits until a line of standard output contains all of these texts, or spc ends. Returns
+    /// whether there is such a line.
+    pub fn printed_before_its_end(&mut self, texts: &[&str]) -> bool {
+        until(&format!("spc prints {texts:?} or ends"), self.limit, || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            let contains = |line: &str| texts.iter().all(|text| line.contains(text));
+            let printed = self.stdout.text().lines().any(contains);
+            (printed || ended).then_some(printed)
+        })
+    }
+
     /// Kills spc with SIGKILL, so it can't clean up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -10,6 +10,7 @@
 
 mod engine;
 pub mod json_schema;
+pub mod load_generator;
 mod pipe;
 mod running;
 mod screen;

@@ -19,6 +19,7 @@ mod help;
 mod interrupts;
 mod json;
 mod json_shapes;
+mod load_generator;
 mod masking;
 mod modules;
 mod output;
