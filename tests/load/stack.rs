@@ -10,6 +10,8 @@ use crate::engine::project::Project;
 use crate::engine::spc::Spc;
 use crate::support::load_generator::Load;
 
+/// The configuration of nginx in production.
+const NGINX_TEMPLATE: &str = "examples/spc/nginx/default.conf.template";
 /// The time limit of one command.
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(600);
 /// The time limit for a release to answer alone after a command has ended.
@@ -38,7 +40,7 @@ impl LoadStack {
         if retries == ProxyRetries::Off {
             let timeout = "    proxy_connect_timeout 5s;\n";
             let off = format!("{timeout}    proxy_next_upstream off;\n");
-            project.edit("examples/spc/nginx/default.conf.template", timeout, &off);
+            project.edit(NGINX_TEMPLATE, timeout, &off);
         }
         project
     }
