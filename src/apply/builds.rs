@@ -85,6 +85,7 @@ pub async fn reported<T>(
         service: Some(service.to_owned()),
         action,
         object: Object::image(image),
+        undo: false,
     };
     let events = &*ctx.events;
     events.event(&Event::StepStarted { label: label.clone(), cause: None });

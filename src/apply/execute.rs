@@ -3,6 +3,7 @@
 mod roll_back;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -439,17 +440,24 @@ async fn one_step(
             () = stop.cancelled().fuse() => Err(Failure::interrupted()),
         }
     } else {
-        let say = |waited| {
-            report(StepStatus::new(format!("not done after {}", readable(waited)), Detail::Waiting))
-        };
+        let say = |waited| report(not_done_after(waited));
         spoken_of(&*ctx.host, &say, work).await
     };
-    ctx.events.event(&match &result {
-        Ok(()) => Event::StepDone { label, elapsed: ctx.host.monotonic().saturating_sub(begun) },
+    ctx.events.event(&ended(label, &result, ctx.host.monotonic().saturating_sub(begun)));
+    result
+}
+
+/// The event at the end of a step.
+fn ended(label: StepLabel, result: &Result<(), Failure>, elapsed: Duration) -> Event {
+    match result {
+        Ok(()) => Event::StepDone { label, elapsed },
         Err(failure) if failure.kind == Kind::Interrupted => Event::StepInterrupted { label },
         Err(failure) => Event::StepFailed { label, message: failure.message.clone() },
-    });
-    result
+    }
+}
+
+fn not_done_after(waited: Duration) -> StepStatus {
+    StepStatus::new(format!("not done after {}", readable(waited)), Detail::Waiting)
 }
 
 /// Reports the progress of a step. The same status twice in a row is reported once.

@@ -480,6 +480,7 @@ impl<'a> ReadinessWait<'a> {
         let code = seen.exit_code;
         if code == 0 && (self.waiting.until == WaitCondition::Completed || self.may_complete(seen))
         {
+            self.say(StepStatus::new("completed", Detail::Completed));
             return Ok(WaitResult::Ready(Readiness { completed: true, ..ready(None) }));
         }
         // It may have exited before spc listened.

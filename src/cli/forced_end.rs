@@ -162,6 +162,7 @@ mod tests {
             service: None,
             action: ActionKind::Start,
             object: Object::container("shop-web-1"),
+            undo: false,
         };
         events.event(&Event::StepStarted { label, cause: None });
         end.report("exited early");

@@ -41,7 +41,7 @@ fn run(host: impl FnOnce(SimHost) -> SimHost) -> Run {
 
 fn label() -> StepLabel {
     let object = Object::container("web-1");
-    StepLabel { step: Some(1), service: None, action: ActionKind::Start, object }
+    StepLabel { step: Some(1), service: None, action: ActionKind::Start, object, undo: false }
 }
 
 fn started() -> Event {

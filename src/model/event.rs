@@ -72,6 +72,8 @@ pub enum Detail {
     Building { cached: bool },
     /// The step continues. Waits longer than four seconds report this now and then.
     Waiting,
+    /// The container that the step waits for has exited with code 0.
+    Completed,
     /// Bytes so far and in all, for the layers that the engine has reported.
     Transferring { current: u64, total: u64 },
 }

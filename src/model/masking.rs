@@ -151,6 +151,7 @@ mod tests {
             service: None,
             action: ActionKind::Pull,
             object: Object::image(text()),
+            undo: false,
         };
         sink.event(&Event::StepFailed { label, message: text() });
         sink.event(&Event::Question { text: text() });

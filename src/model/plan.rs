@@ -39,6 +39,19 @@ pub struct RollbackAction {
     pub of: Option<StepId>,
 }
 
+impl RollbackAction {
+    /// Its label in events.
+    pub fn label(&self) -> StepLabel {
+        StepLabel {
+            step: None,
+            service: self.service.clone(),
+            action: self.action.kind(),
+            object: self.action.object(),
+            undo: true,
+        }
+    }
+}
+
 /// The index of a step in [`Plan::steps`].
 pub type StepId = usize;
 
@@ -263,6 +276,7 @@ impl Step {
             service: self.service.clone(),
             action: self.action.kind(),
             object: self.action.object(),
+            undo: false,
         }
     }
 }

@@ -192,12 +192,7 @@ pub fn rollbacks(plan: &Plan) -> Vec<RollbackSteps> {
             .undo
             .iter()
             .map(|undo| UndoStep {
-                label: StepLabel {
-                    step: None,
-                    service: undo.service.clone(),
-                    action: undo.action.kind(),
-                    object: undo.action.object(),
-                },
+                label: StepLabel { undo: false, ..undo.label() },
                 if_begun: undo.of.as_ref().map(number),
             })
             .collect(),

@@ -132,6 +132,9 @@ pub struct StepLabel {
     pub service: Option<String>,
     pub action: ActionKind,
     pub object: Object,
+    /// Whether a run does it to undo other steps.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
 }
 
 /// The object of an action: `container shop-web-1.new to shop-web-1`.

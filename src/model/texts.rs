@@ -182,7 +182,7 @@ impl Texts for StepStatus {
 
 impl Texts for StepLabel {
     fn visit(&mut self, visit: &mut Visit<'_>) {
-        let Self { step: _, service, action: _, object } = self;
+        let Self { step: _, service, action: _, object, undo: _ } = self;
         service.visit(visit);
         object.visit(visit);
     }

@@ -161,7 +161,8 @@ impl Recorder {
             return *known;
         }
         let number = state.steps + 1;
-        let label = StepLabel { step: Some(number), service: None, action, object: object.clone() };
+        let object = object.clone();
+        let label = StepLabel { step: Some(number), service: None, action, object, undo: false };
         let cause = at.as_ref().map_or(Cause::AskedFor, |at| Cause::AskedForInLine(at.line));
         let step = PlanStep {
             counts: changes.then_some(SummaryKey::Action(action)),

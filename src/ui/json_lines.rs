@@ -300,6 +300,7 @@ mod tests {
                     service: Some("db".to_owned()),
                     action: ActionKind::Start,
                     object: Object::container("spc-db-1"),
+                    undo: false,
                 },
                 elapsed: Duration::from_millis(151),
             },
@@ -328,6 +329,7 @@ mod tests {
             service: None,
             action: ActionKind::Start,
             object: Object::container("container-1"),
+            undo: false,
         };
         let cause = Some(Cause::NotThere);
         captured.tell(&lines(&captured), &Event::StepStarted { label, cause });

@@ -135,6 +135,7 @@ mod tests {
             service: Some(service.into()),
             action: step::tests::action(action),
             object: step::tests::object(object),
+            undo: false,
         }
     }
 

@@ -74,6 +74,8 @@ fn key(label: &StepLabel) -> Key {
 /// State of a running step.
 struct RunningStep {
     waits: bool,
+    /// Whether the container that it waits for has exited with code 0.
+    is_completed: bool,
     /// The cause, until it was printed.
     cause: Option<Cause>,
     /// When its last line was printed, or when it started.
@@ -143,7 +145,8 @@ impl Progress {
         }
         let cause = worth_saying(cause).cloned();
         let waits = label.action.waits();
-        let mut running = RunningStep { waits, cause, reported: now, text: String::new() };
+        let mut running =
+            RunningStep { waits, is_completed: false, cause, reported: now, text: String::new() };
         if lines == Lines::Both || self.verbosity == Verbosity::Verbose {
             self.line(
                 state,
@@ -157,15 +160,22 @@ impl Progress {
     }
 
     fn step_done(&self, state: &mut State, label: &StepLabel, elapsed: Duration) {
-        let cause = state.steps.remove(&key(label)).and_then(|running| running.cause);
-        let (_, done, lines) = words(label.action);
-        if label.action.waits() && label.object.name.ends_with(NEW_SUFFIX) {
-            state.replacements.insert(label.object.name.clone());
+        let running = state.steps.remove(&key(label));
+        let (_, mut done, lines) = words(label.action);
+        if running.as_ref().is_some_and(|running| running.is_completed) {
+            done = words(ActionKind::WaitUntilCompleted).1;
         }
+        let cause = running.and_then(|running| running.cause);
+        // A replacement waits again after its new container moved to the networks.
+        let is_repeated = label.action.waits()
+            && label.object.name.ends_with(NEW_SUFFIX)
+            && !state.replacements.insert(label.object.name.clone());
         // A replacement ends when the new container is ready. The rest tidies up.
         let is_tidying = label.action == ActionKind::Remove
             && state.replacements.remove(&format!("{}{NEW_SUFFIX}", label.object.name));
-        if lines != Lines::Detail && !is_tidying || self.verbosity == Verbosity::Verbose {
+        if lines != Lines::Detail && !is_tidying && !is_repeated
+            || self.verbosity == Verbosity::Verbose
+        {
             let (subject, object) = subject_and_object(label);
             self.line(
                 state,
@@ -184,6 +194,7 @@ impl Progress {
         let mut waits = label.action.waits() || matches!(detail, Some(Detail::Waiting));
         if let Some(running) = state.steps.get_mut(&key(label)) {
             waits |= running.waits;
+            running.is_completed |= matches!(detail, Some(Detail::Completed));
             if (waits || transfers) && now.saturating_sub(running.reported) < PATIENCE
                 || running.text == *text
             {
@@ -320,7 +331,8 @@ fn subject_and_object(label: &StepLabel) -> (&str, String) {
     let Object { kind, .. } = &label.object;
     let subject =
         label.service.as_deref().filter(|_| !kind.is_shared()).unwrap_or_else(|| kind.word());
-    (subject, label.object.what())
+    let mark = if label.undo { " (rollback)" } else { "" };
+    (subject, format!("{}{mark}", label.object.what()))
 }
 
 fn with_cause(object: &str, cause: Option<&Cause>) -> String {
@@ -371,6 +383,7 @@ mod tests {
             service: service.map(str::to_owned),
             action: step::tests::action(action),
             object: step::tests::object(object),
+            undo: false,
         }
     }
 
@@ -510,6 +523,33 @@ db          removed        40 ms  spc-db-2
 ";
         assert_eq!(removed(Verbosity::Normal), expected);
         assert!(removed(Verbosity::Verbose).contains("removed        40 ms  spc-db-1\n"));
+    }
+
+    #[test]
+    fn a_new_container_that_is_ready_again_after_it_was_attached_has_one_line() {
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
+        for (step, action) in [(0, "wait until ready"), (1, "attach"), (2, "wait until ready")] {
+            run.tell(&done(step, Some("db"), action, "container spc-db-1.new", 40));
+        }
+        assert_eq!(run.captured.stderr(), "db          ready          40 ms  spc-db-1.new\n");
+    }
+
+    #[test]
+    fn a_job_that_has_ended_is_completed_and_a_step_of_a_rollback_is_marked() {
+        let run = run(CapturedTerminal::plain(), Verbosity::Normal);
+        let wait = label(1, Some("job"), "wait until ready", "container spc-job-1");
+        run.tell(&Event::StepStarted { label: wait.clone(), cause: None });
+        let standing = StepStatus::new("completed", Detail::Completed);
+        run.tell(&Event::StepProgress { label: wait.clone(), standing });
+        run.tell(&Event::StepDone { label: wait, elapsed: Duration::from_millis(500) });
+        let start = label(2, Some("db"), "start", "container spc-db-1");
+        let label = StepLabel { step: None, undo: true, ..start };
+        run.tell(&Event::StepDone { label, elapsed: Duration::from_millis(40) });
+        let expected = "\
+job         completed     500 ms  spc-job-1
+db          started        40 ms  spc-db-1 (rollback)
+";
+        assert_eq!(run.captured.stderr(), expected);
     }
 
     #[test]

@@ -49,6 +49,7 @@ const FIELDS: &[(&str, FieldRule)] = &[
     ("total", FieldRule::Count),
     ("elapsed_ms", FieldRule::Count),
     ("message", FieldRule::Text),
+    ("undo", FieldRule::Truth),
     ("if_begun", FieldRule::Number),
 ];
 
@@ -78,24 +79,30 @@ const EVENTS: &[(&str, StepShape)] = &[
     ),
     (
         "step_started",
-        StepShape { always: &["action", "object"], may: &["step", "service", "cause"] },
+        StepShape { always: &["action", "object"], may: &["step", "service", "cause", "undo"] },
     ),
     (
         "step_progress",
         StepShape {
             always: &["action", "object", "text"],
-            may: &["step", "service", "state", "exit_code", "cached", "current", "total"],
+            may: &["step", "service", "state", "exit_code", "cached", "current", "total", "undo"],
         },
     ),
     (
         "step_done",
-        StepShape { always: &["action", "object", "elapsed_ms"], may: &["step", "service"] },
+        StepShape {
+            always: &["action", "object", "elapsed_ms"],
+            may: &["step", "service", "undo"],
+        },
     ),
     (
         "step_failed",
-        StepShape { always: &["action", "object", "message"], may: &["step", "service"] },
+        StepShape { always: &["action", "object", "message"], may: &["step", "service", "undo"] },
     ),
-    ("step_interrupted", StepShape { always: &["action", "object"], may: &["step", "service"] }),
+    (
+        "step_interrupted",
+        StepShape { always: &["action", "object"], may: &["step", "service", "undo"] },
+    ),
 ];
 
 /// The events of a journal. Its first line contains the format version instead.

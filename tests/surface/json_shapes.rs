@@ -74,6 +74,7 @@ fn each_event_and_each_field_in_the_guide_is_written_by_a_command() {
         service: None,
         action: ActionKind::Pull,
         object: Object::image("web:1"),
+        undo: false,
     };
     // These events need an interrupted or blocked run.
     let rare = [

@@ -52,6 +52,7 @@ fn simulated_runs() -> SimulatedRuns {
     let engine = SimEngine::builder(executor.clone())
         .open_registry()
         .process("db", Process::new().ready_after(Duration::from_secs(3)))
+        .process("never:1", Process::new().ready_after(Duration::from_secs(9000)))
         .process("missing", Process::new().cannot_start("exec: \"missing\": not found"))
         .build();
     let host = SimHost::new(executor.clone())
@@ -61,12 +62,17 @@ fn simulated_runs() -> SimulatedRuns {
         .with_file(
             "/project/third.rhai",
             stack("blue", r#"bad: #{ image: "bad:1", command: ["missing"] }"#),
-        );
+        )
+        .with_file("/project/fourth.rhai", stack("blue", "").replace("db:1", "never:1"));
     let world = World::of(executor, engine, host, 7);
     let mut events = Vec::new();
-    for (file, code) in
-        [("first.rhai", 0), ("second.rhai", 0), ("second.rhai", 0), ("third.rhai", 1)]
-    {
+    for (file, code) in [
+        ("first.rhai", 0),
+        ("second.rhai", 0),
+        ("second.rhai", 0),
+        ("third.rhai", 1),
+        ("fourth.rhai", 1),
+    ] {
         let ran = world.run(&Path::new("/project").join(file), &[]);
         assert_eq!(ran.code(), code, "{:?}", ran.end);
         events.extend(ran.events.iter().map(line_of));
@@ -100,6 +106,12 @@ fn the_steps_of_a_run_have_one_shape_in_its_events_and_its_journal() {
     assert!(reported.iter().all(|name| seen.contains(*name)), "{seen:?}");
     let has = |field: &str| events.iter().any(|event| event.get(field).is_some());
     assert!(has("rollbacks"), "a replacement has a way back");
+    let undone: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "step_done" && event["undo"] == true)
+        .map(|event| &event["action"])
+        .collect();
+    assert_eq!(undone, ["stop", "start", "remove", "wait_until_ready"], "a rollback has events");
     let outside = |event: &&Value| event["event"] == "step_started" && event.get("step").is_none();
     assert!(events.iter().any(|event| outside(&event)), "a pull by itself is no step of a plan");
 

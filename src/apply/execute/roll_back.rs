@@ -8,8 +8,8 @@ use super::super::blockers::State;
 use super::super::interrupted_jobs;
 use super::super::patience::within;
 use super::super::startup_history::StartupHistory;
-use super::PlanExecutor;
-use crate::model::event::Level;
+use super::{PlanExecutor, ended, not_done_after, progress_of};
+use crate::model::event::{Event, Level};
 use crate::model::plan::{Action, GroupId, Rollback, RollbackAction};
 use crate::model::time::readable;
 use crate::model::{Failure, Kind};
@@ -157,6 +157,9 @@ impl PlanExecutor<'_> {
                 continue;
             }
             let limit = self.undo_limit(undo);
+            let (label, begun) = (undo.label(), ctx.host.monotonic());
+            ctx.events.event(&Event::StepStarted { label: label.clone(), cause: None });
+            let report = progress_of(&*ctx.events, label.clone());
             let waits = matches!(action, Action::Wait { .. });
             let what = format!(
                 "{}: {} {}",
@@ -168,8 +171,9 @@ impl PlanExecutor<'_> {
                 ctx.log(Level::Info, format!("{what}, at most {}", readable(limit)));
             }
             let say = |waited| {
-                if waited < limit {
-                    ctx.log(Level::Info, format!("{what}: not done after {}", readable(waited)));
+                // A wait reports by itself.
+                if waited < limit && !waits {
+                    report(not_done_after(waited));
                 }
             };
             let work = self.execution.perform(
@@ -177,12 +181,15 @@ impl PlanExecutor<'_> {
                 &self.run_state,
                 service,
                 action,
-                &|_| {},
+                &report,
             );
-            match within(&*ctx.host, limit, &say, work).await {
-                Some(Ok(())) => {}
-                None if waits => not_ready = Some(limit),
-                Some(Err(failure)) => drop(failed.insert(service, failure)),
+            let result = match within(&*ctx.host, limit, &say, work).await {
+                Some(result) => result,
+                None if waits => {
+                    not_ready = Some(limit);
+                    ctx.events.event(&Event::StepInterrupted { label });
+                    continue;
+                }
                 None => {
                     let message = format!(
                         "Could not {} {} within {}",
@@ -190,8 +197,12 @@ impl PlanExecutor<'_> {
                         action.object(),
                         readable(limit)
                     );
-                    failed.insert(service, Failure::new(Kind::Timeout, message));
+                    Err(Failure::new(Kind::Timeout, message))
                 }
+            };
+            ctx.events.event(&ended(label, &result, ctx.host.monotonic().saturating_sub(begun)));
+            if let Err(failure) = result {
+                failed.insert(service, failure);
             }
         }
         failed.into_values().next().map_or(Ok(not_ready), Err)

@@ -306,6 +306,17 @@ fn a_container_without_a_check_that_exits_at_once_with_0_is_a_completed_job_or_a
     machine.up(&web(json!({}))).unwrap();
     let failure = machine.up(&web(json!({"ports": ["8000"]}))).unwrap_err();
     assert_eq!(failure.message, "\"web\" exited with code 0", "what publishes a port is no job");
+    let hint = failure.hint.unwrap();
+    assert!(hint.starts_with("its command ended without an error."), "{hint}");
+}
+
+#[test]
+fn the_end_of_a_job_is_reported_before_its_wait_ends() {
+    let machine = one(Process::new().exits_after(millis(60), 0));
+    machine.up(&web(json!({}))).unwrap();
+    let seen = machine.seen.0.lock();
+    let completed = |event: &Event| matches!(event, Event::StepProgress { standing, .. } if standing.detail == Some(crate::model::event::Detail::Completed));
+    assert_eq!(seen.iter().filter(|event| completed(event)).count(), 1);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use strum::VariantNames;
 fn label(text: &str) -> StepLabel {
     let object =
         Object { kind: ObjectKind::Image, name: text.to_owned(), relation: text.to_owned() };
-    StepLabel { step: Some(1), service: Some(text.to_owned()), action: ActionKind::Pull, object }
+    let service = Some(text.to_owned());
+    StepLabel { step: Some(1), service, action: ActionKind::Pull, object, undo: true }
 }
 
 /// One cause of each kind.

@@ -10,6 +10,7 @@
 //! ```
 
 mod lines;
+mod rollback;
 mod row;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::rollback::Rollback;
 use crate::model::cause::Cause;
 use crate::model::event::{Detail, StepStatus};
 use crate::model::step::{ActionKind, StepLabel};
@@ -11,6 +12,9 @@ use crate::ui::step_labels::{Lines, words, worth_saying};
 
 /// The most lines of a build's log that are shown during the build.
 pub const LOG_LINES: usize = 3;
+
+/// The word for a container that exited with code 0, as a job does.
+const COMPLETED: &str = words(ActionKind::WaitUntilCompleted).1;
 
 /// The word for a service that needed no change.
 pub const UNCHANGED: &str = "unchanged";
@@ -48,6 +52,12 @@ pub struct Row {
     objects: BTreeSet<String>,
     /// How its container became ready, and the time that this took.
     ready: Option<(String, Duration)>,
+    /// Whether the container that a step waits for has exited with code 0.
+    is_completed: bool,
+    /// Whether it had failed before it was rolled back.
+    has_failed: bool,
+    /// What its rollback has achieved so far.
+    rollback: Option<Rollback>,
     /// The end of a build's output.
     pub log: VecDeque<String>,
 }
@@ -66,6 +76,9 @@ impl Row {
             before: Vec::new(),
             objects: BTreeSet::new(),
             ready: None,
+            is_completed: false,
+            has_failed: false,
+            rollback: None,
             log: VecDeque::new(),
         }
     }
@@ -102,6 +115,12 @@ impl Row {
 
     pub fn starts(&mut self, label: &StepLabel, cause: Option<&Cause>, now: Duration) {
         self.running.push(label.clone());
+        if label.undo && label.service.is_some() {
+            return self.rolls_back(label);
+        }
+        if self.is_known_ready(label) {
+            return;
+        }
         if let Some(cause) = worth_saying(cause) {
             self.cause = Some(cause.clone());
         }
@@ -141,6 +160,7 @@ impl Row {
             Some(Detail::Transferring { .. }) => {
                 self.text = format!("{}  {}", standing.text, name(label))
             }
+            Some(Detail::Completed) => self.is_completed = true,
             Some(Detail::Waiting) | None => {}
         }
     }
@@ -154,7 +174,15 @@ impl Row {
 
     pub fn is_done(&mut self, label: &StepLabel, elapsed: Duration, now: Duration) {
         self.stops_running(label);
+        let is_completed = std::mem::take(&mut self.is_completed);
+        if label.undo && label.service.is_some() {
+            return self.is_rolled_back(label, now);
+        }
+        if self.is_known_ready(label) {
+            return;
+        }
         let (_, done, lines) = words(label.action);
+        let done = if is_completed { COMPLETED } else { done };
         if lines == Lines::Detail && !delivers(label.action) {
             return;
         }
@@ -192,6 +220,14 @@ impl Row {
         }
     }
 
+    /// Whether this container was ready before: a replacement waits again when it has moved to its
+    /// networks.
+    fn is_known_ready(&self, label: &StepLabel) -> bool {
+        label.action == ActionKind::WaitUntilReady
+            && self.ready.is_some()
+            && self.objects.contains(&name(label))
+    }
+
     fn cause_text(&self) -> String {
         self.cause.as_ref().map(Cause::to_string).unwrap_or_default()
     }
@@ -214,6 +250,9 @@ impl Row {
 
     pub fn fails(&mut self, label: &StepLabel, message: &str, now: Duration) {
         self.stops_running(label);
+        if label.undo && label.service.is_some() {
+            return self.is_not_rolled_back(message, now);
+        }
         self.ends(Phase::Failed, "failed", now);
         // The error that ends the run contains everything.
         message.lines().next().unwrap_or_default().clone_into(&mut self.text);
@@ -221,6 +260,9 @@ impl Row {
 
     pub fn is_interrupted(&mut self, label: &StepLabel, now: Duration) {
         self.stops_running(label);
+        if label.undo && label.service.is_some() {
+            return self.ends_rolled_back(now);
+        }
         if self.phase == Phase::Moving {
             self.ends(
                 Phase::CutShort,
@@ -255,6 +297,36 @@ impl Row {
             Phase::Moving => self.ends(Phase::CutShort, "interrupted", now),
             Phase::Failed | Phase::CutShort | Phase::Done => {}
         }
+    }
+
+    /// A step of a rollback starts. The time goes on: the rollback belongs to the change.
+    fn rolls_back(&mut self, label: &StepLabel) {
+        self.has_failed |= self.phase == Phase::Failed;
+        self.took = None;
+        self.phase = Phase::Moving;
+        doing(label.action).clone_into(&mut self.word);
+        "rolling back".clone_into(&mut self.text);
+        self.log.clear();
+    }
+
+    fn is_rolled_back(&mut self, label: &StepLabel, now: Duration) {
+        self.rollback = self.rollback.max(Some(Rollback::of(label.action)));
+        self.ends_rolled_back(now);
+    }
+
+    /// The state after the last step of the rollback, and between two of its steps.
+    fn ends_rolled_back(&mut self, now: Duration) {
+        if self.has_failed {
+            self.ends(Phase::Failed, "failed", now);
+        } else {
+            self.ends(Phase::CutShort, "interrupted", now);
+        }
+        self.rollback.map_or("", Rollback::text).clone_into(&mut self.text);
+    }
+
+    fn is_not_rolled_back(&mut self, message: &str, now: Duration) {
+        self.ends(Phase::Failed, "failed", now);
+        self.text = format!("not rolled back: {}", message.lines().next().unwrap_or_default());
     }
 
     fn ends(&mut self, phase: Phase, word: &str, now: Duration) {

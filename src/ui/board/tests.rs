@@ -17,6 +17,7 @@ fn label(service: &str, action: &str, object: &str) -> StepLabel {
         service: Some(service.into()),
         action: step::tests::action(action),
         object: step::tests::object(object),
+        undo: false,
     }
 }
 
@@ -455,4 +456,118 @@ fn containers_without_a_described_service_are_named() {
         "{}",
         stage.drawn(USUAL)
     );
+}
+
+fn undo(action: &str, object: &str) -> StepLabel {
+    StepLabel { step: None, undo: true, ..label("web", action, &format!("container {object}")) }
+}
+
+/// A replacement whose new container does not get ready, up to the rollback.
+fn not_ready() -> BoardFixture {
+    let wait = label("web", "wait until ready", "container spc-web-1.new");
+    BoardFixture::up(&["web"], &[])
+        .does(label("web", "create", "container spc-web-1.new"), 50)
+        .does(label("web", "stop", "container spc-web-1"), 300)
+        .does(label("web", "start", "container spc-web-1.new"), 200)
+        .started(wait.clone())
+        .after(1_000)
+        .reported(Event::StepFailed { label: wait, message: "\"web\" is not ready".into() })
+}
+
+#[test]
+fn a_rollback_is_shown_and_ends_with_the_state_of_the_previous_container() {
+    let stop = undo("stop", "spc-web-1.new");
+    let stage = not_ready().started(stop.clone()).after(200);
+    assert_eq!(
+        stage.drawn(USUAL),
+        "web         stopping       1.4 s  rolling back\nspc         up             1.8 s  1 stopping\n"
+    );
+    let stage = stage
+        .done(stop, 200)
+        .does(undo("start", "spc-web-1"), 100)
+        .does(undo("remove", "spc-web-1.new"), 100);
+    let runs = stage.drawn(USUAL);
+    assert!(
+        runs.contains("failed         1.6 s  rolled back: the previous container runs\n"),
+        "{runs}"
+    );
+    let stage = stage.does(undo("wait until ready", "spc-web-1"), 700).ended(false);
+    let expected = "\
+web         failed         2.3 s  rolled back: the previous container is ready
+spc         up             2.7 s  1 failed
+";
+    assert_eq!(stage.left(USUAL), expected);
+}
+
+#[test]
+fn a_rollback_that_fails_is_shown_as_such() {
+    let stop = undo("stop", "spc-web-1.new");
+    let stage = not_ready()
+        .started(stop.clone())
+        .after(40_000)
+        .reported(Event::StepFailed { label: stop, message: "Could not stop it".into() })
+        .ended(false);
+    let shown = stage.left(USUAL);
+    assert!(
+        shown.starts_with("web         failed        41.2 s  not rolled back: Could not stop it\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn an_interrupt_that_rolls_back_ends_with_what_is_left() {
+    let wait = label("web", "wait until ready", "container spc-web-1.new");
+    let stage = || {
+        BoardFixture::up(&["web"], &[])
+            .does(label("web", "start", "container spc-web-1.new"), 200)
+            .started(wait.clone())
+            .after(1_000)
+            .reported(Event::StepInterrupted { label: wait.clone() })
+            .does(undo("stop", "spc-web-1.new"), 100)
+    };
+    let shown = stage().ended(false).left(USUAL);
+    let expected = "web         interrupted    1.3 s  rolled back: the container is stopped\n";
+    assert!(shown.starts_with(expected), "{shown}");
+    let again = undo("wait until ready", "spc-web-1");
+    let stage = stage()
+        .does(undo("start", "spc-web-1"), 100)
+        .started(again.clone())
+        .after(10_000)
+        .reported(Event::StepInterrupted { label: again })
+        .ended(false);
+    let shown = stage.left(USUAL);
+    let expected = "web         interrupted   11.4 s  rolled back: the previous container runs\n";
+    assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
+fn a_job_that_has_ended_is_completed() {
+    let wait = container("job", "wait until ready");
+    let stage = BoardFixture::up(&["job"], &[])
+        .does(container("job", "start"), 100)
+        .started(wait.clone())
+        .after(400)
+        .stands(wait.clone(), StepStatus::new("completed", Detail::Completed))
+        .done(wait, 400)
+        .ended(true);
+    let expected = "\
+job         completed     500 ms
+spc         up            500 ms  1 completed
+";
+    assert_eq!(stage.left(USUAL), expected);
+}
+
+#[test]
+fn a_second_wait_for_the_same_container_changes_nothing() {
+    let new = |action: &str| label("web", action, "container spc-web-1.new");
+    let stage = BoardFixture::up(&["web"], &[])
+        .does(new("start"), 200)
+        .does(new("wait until ready"), 1_000)
+        .does(new("attach"), 50)
+        .started(new("wait until ready"))
+        .after(300);
+    let ready = "web         ready          1.2 s\n";
+    assert!(stage.drawn(USUAL).starts_with(ready), "{}", stage.drawn(USUAL));
+    let stage = stage.done(new("wait until ready"), 300).ended(true);
+    assert!(stage.left(USUAL).starts_with(ready), "{}", stage.left(USUAL));
 }

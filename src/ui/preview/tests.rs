@@ -12,7 +12,7 @@ const ID: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456
 
 fn step(number: usize, service: Option<&str>, action: ActionKind, object: Object) -> PlanStep {
     let service = service.map(str::to_owned);
-    let label = StepLabel { step: Some(number), service, action, object };
+    let label = StepLabel { step: Some(number), service, action, object, undo: false };
     PlanStep::alone(label, Cause::NotThere, !action.waits())
 }
 
