@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::actions::RunState;
 use super::blockers::{Blockers, State};
 use super::container_events::{ContainerEvents, ContainerExit};
-pub use super::execution::{Execution, ExecutionReport};
+pub use super::execution::{CreatedContainer, Execution, ExecutionReport};
 use super::patience::spoken_of;
 use super::readiness::{self, WaitTarget};
 use super::running_commands::end_left;
@@ -70,6 +70,7 @@ impl Execution<'_> {
                 passes: known.passes,
                 ready: known.ready,
                 startup_histories: known.startup_histories,
+                created: walk.created(&known.containers),
                 stopped: known.stopped,
                 changes,
             },
@@ -367,6 +368,24 @@ impl<'a> PlanExecutor<'a> {
                 self.begun_groups.contains(&group) && !self.broken_groups.contains(&group)
             })
         }
+    }
+
+    /// The containers that were created, replaced no other one, and were not rolled back. `ids`: the
+    /// ids of new containers by their names.
+    fn created(&self, ids: &BTreeMap<String, String>) -> Vec<CreatedContainer> {
+        let steps = self.execution.plan.steps.iter().zip(&self.states);
+        let created = steps.filter(|(step, state)| {
+            **state == State::Done
+                && step.group.is_none_or(|group| !self.rolled_back.contains(&group))
+        });
+        let created = created.filter_map(|(step, _)| match &step.action {
+            Action::CreateContainer { name, replaces: None, .. } => Some(CreatedContainer {
+                id: ids.get(name)?.clone(),
+                service: step.service.clone()?,
+            }),
+            _ => None,
+        });
+        created.collect()
     }
 
     fn outcome(&mut self) -> Result<(), Failure> {

@@ -44,8 +44,17 @@ pub struct ExecutionReport {
     pub startup_histories: BTreeMap<String, StartupHistory>,
     /// Ids of containers that were stopped and not removed.
     pub stopped: Vec<String>,
+    /// The containers that the run created in addition to the existing ones, and did not roll back.
+    pub created: Vec<CreatedContainer>,
     /// The number of steps that changed something.
     pub changes: usize,
+}
+
+/// A container that the run created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedContainer {
+    pub id: String,
+    pub service: String,
 }
 
 /// A container that was ready when the plan was made, and that no step changes.

@@ -18,7 +18,7 @@
 //! - [`blockers`], [`patience`]: reports about waits
 //! - [`create`], [`secrets`], [`secret_readback`], [`anonymous_volumes`], [`suspend_restart`],
 //!   [`restore_network`]: new and replaced containers and networks
-//! - [`start_failures`], [`failures`]: errors of the engine in the words of users
+//! - [`start_failures`], [`failures`], [`left_containers`]: errors of the engine in the words of users
 //! - [`readiness`], [`container_events`], [`container_signal`], [`startup_history`],
 //!   [`final_check`]: ready, and still ready at the end
 //! - [`exec`], [`exec_end`], [`running_commands`], [`one_off`], [`one_off_spec`]: commands
@@ -50,6 +50,7 @@ pub mod held_lock;
 mod image_checks;
 pub mod images;
 mod interrupted_jobs;
+mod left_containers;
 pub mod lock;
 mod log_drivers;
 pub mod logs;

@@ -128,11 +128,8 @@ pub async fn ended(
         waiting.service,
         meaning(exit_code)
     );
-    Err(wait
-        .failure(&seen, message)
-        .await
-        .field("code", exit_code)
-        .field("service", waiting.service.to_owned()))
+    let failure = wait.failure_of_exit(&seen, message, exit_code).await;
+    Err(failure.field("service", waiting.service.to_owned()))
 }
 
 struct ReadinessWait<'a> {

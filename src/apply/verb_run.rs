@@ -9,6 +9,7 @@ use super::VerbContext;
 use super::execute::{Execution, ExecutionReport};
 use super::final_check;
 use super::image_checks::look_at_image_checks;
+use super::left_containers::with_left_containers;
 use super::lock::{self, Lock};
 use super::moved_project;
 use super::newer_versions;
@@ -369,7 +370,10 @@ impl VerbRun<'_> {
                 }
                 observed
             });
-            result?;
+            result.map_err(|failure| match &recorded {
+                Ok(observed) => with_left_containers(failure, &report.created, observed),
+                Err(_) => failure,
+            })?;
             let recorded = recorded?;
             if plan.changes() {
                 self.settle(&recorded, lock).await?;

@@ -8,12 +8,17 @@ use super::{ReadinessWait, meaning};
 use crate::model::failure::unpause;
 use crate::model::observed_state::ContainerState;
 use crate::model::plan::WaitCondition;
+use crate::model::spec::HealthTest;
 use crate::model::symptoms;
 use crate::model::time::readable;
 use crate::model::{Failure, Kind};
 
 /// Lines of log shown with a failure.
 const LOG_LINES: u64 = 20;
+
+/// The hint if a service ended with code 0 and was expected to keep running.
+const KEEPS_RUNNING: &str = "its command ended without an error. A service needs a command that keeps running. A job has no ports, no health check and no \
+                             `restart`, or another service waits for it with `condition: \"service_completed_successfully\"`";
 
 impl ReadinessWait<'_> {
     /// A remark that a container ended again and again, after the text `before`; empty if it did
@@ -42,7 +47,18 @@ impl ReadinessWait<'_> {
         let times = if self.exits > 1 { format!(" {} times", self.exits) } else { String::new() };
         let message =
             format!("\"{}\" exited{times} with code {code}{}", self.waiting.service, meaning(code));
-        self.failure(seen, message).await.field("code", code)
+        self.failure_of_exit(seen, message, code).await
+    }
+
+    /// A failure because of an exit. Code 0 gets a hint: the service was expected to keep running.
+    pub(super) async fn failure_of_exit(
+        &self,
+        seen: &InspectedContainer,
+        message: String,
+        code: i64,
+    ) -> Failure {
+        let failure = self.failure(seen, message).await.field("code", code);
+        if code == 0 && failure.hint.is_none() { failure.hint(KEEPS_RUNNING) } else { failure }
     }
 
     pub(super) async fn too_late(&self, seen: &InspectedContainer) -> Failure {
@@ -67,10 +83,35 @@ impl ReadinessWait<'_> {
             .await;
         if let Some(name) = paused {
             failure = failure.hint(unpause(name));
+        } else if failure.hint.is_none()
+            && let Some(limit) = self.origin_of_limit(seen)
+        {
+            failure = failure.hint(limit);
         }
         failure.kind =
             if self.waiting.deadline.is_some() { Kind::Timeout } else { Kind::Unhealthy };
         failure
+    }
+
+    /// Says which setting limits the wait; `None` if none does.
+    fn origin_of_limit(&self, seen: &InspectedContainer) -> Option<String> {
+        if self.waiting.deadline.is_some() {
+            return Some("the call sets this limit, with `timeout`".to_owned());
+        }
+        let is_checked =
+            !matches!(HealthTest::from_engine(&seen.test), None | Some(HealthTest::None));
+        (is_checked && self.waiting.until == WaitCondition::Ready).then(|| {
+            let start_period = match seen.start_period {
+                Duration::ZERO => String::new(),
+                time => format!("start_period {} + ", readable(time)),
+            };
+            format!(
+                "its health check sets this limit: {start_period}(interval {} + timeout {}) × (retries {} + 1)",
+                readable(seen.interval),
+                readable(seen.timeout),
+                seen.retries
+            )
+        })
     }
 
     /// A failure with the information that explains it: probe output, exit code, out of memory,

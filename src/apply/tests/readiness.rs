@@ -261,6 +261,10 @@ fn a_check_that_never_passes_fails_with_the_last_output_the_last_lines_and_the_c
         (&json!("web"), &json!("shop-web-1"))
     );
     assert_eq!(failure.fields["probe_code"], json!(2));
+    assert_eq!(
+        failure.hint.as_deref(),
+        Some("its health check sets this limit: (interval 2 s + timeout 1 s) × (retries 2 + 1)")
+    );
     let details = details(&failure);
     assert!(
         details.contains("last probe, exit code 2, after ")
@@ -282,6 +286,7 @@ fn a_timeout_of_the_callers_is_an_error_of_that_kind() {
         (failure.kind, failure.message.as_str()),
         (Kind::Timeout, "\"web\" is not ready after 4 s")
     );
+    assert_eq!(failure.hint.as_deref(), Some("the call sets this limit, with `timeout`"));
 }
 
 #[test]

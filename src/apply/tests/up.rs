@@ -284,3 +284,31 @@ fn a_full_disk_fails_the_run_and_the_next_run_continues() {
         assert_eq!(machine.footprint().containers.len(), 4, "{method}");
     }
 }
+
+#[test]
+fn a_failed_up_names_the_containers_that_it_leaves() {
+    let machine = machine_with(1, |builder| {
+        builder
+            .process("redis", Process::new().exits_after(millis(50), 1))
+            .process("db", Process::new().ready_after(millis(100)))
+    });
+    let described = json!({"services": {
+        "db": {"image": "db:1", "healthcheck": check("pg_isready")},
+        "redis": {"image": "redis:1", "depends_on": {"db": {"condition": "service_healthy"}}},
+        "web": {"image": "web:1", "depends_on": {"redis": {"condition": "service_healthy"}}, "ports": ["8000"]},
+    }});
+    let left = |failure: &Failure| {
+        let detail = failure.details.iter().find(|detail| detail.title == "after the failure");
+        detail.map(|detail| detail.text.clone())
+    };
+    let failure = machine.up(&described).unwrap_err();
+    assert_eq!(
+        left(&failure).as_deref(),
+        Some(
+            "left running: db; left not running: redis, web; run it again to continue, or remove them with `down()`"
+        )
+    );
+    // The next run creates nothing.
+    let failure = machine.up(&described).unwrap_err();
+    assert_eq!(left(&failure), None, "{failure:?}");
+}
