@@ -47,6 +47,8 @@ pub enum Cause {
     /// The values of these secrets changed.
     SecretsChanged(BTreeSet<String>),
     NeverStarted,
+    /// spc stopped it.
+    Stopped,
     /// It ended, with this exit code.
     Exited(i64),
     /// Its exit code is not known.
@@ -110,6 +112,7 @@ impl fmt::Display for Cause {
                 write!(f, "the value of {secrets} {} changed", names.join(", "))
             }
             Self::NeverStarted => f.write_str("never started"),
+            Self::Stopped => f.write_str("stopped"),
             Self::Exited(code) => write!(f, "exited with code {code}"),
             Self::NotRunning => f.write_str("not running"),
             Self::RestartsAgain(None) => f.write_str("keeps restarting"),

@@ -231,6 +231,7 @@ impl Texts for Cause {
             | Self::NetworkRemoved
             | Self::SecretChanged
             | Self::NeverStarted
+            | Self::Stopped
             | Self::Exited(_)
             | Self::NotRunning
             | Self::RestartsAgain(_)

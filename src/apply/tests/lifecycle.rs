@@ -2,6 +2,7 @@
 
 use super::verbs::Lifecycle;
 use super::*;
+use crate::engine::{Engine, StopRequest};
 
 fn all() -> BTreeSet<String> {
     BTreeSet::from(["db", "migrate", "redis", "web"].map(str::to_owned))
@@ -204,4 +205,33 @@ fn remove_takes_the_containers_and_leaves_the_rest() {
     assert_eq!(left.containers.keys().collect::<Vec<_>>(), ["shop-db-1", "shop-migrate-1"]);
     assert_eq!((left.networks.len(), left.volumes.len(), left.anonymous), (3, 1, 0));
     machine.up(&shop()).unwrap();
+}
+
+#[test]
+fn what_spc_stopped_is_started_again_because_it_was_stopped() {
+    let machine = machine();
+    let described = with(shop(), "services.db.restart", "no");
+    machine.up(&described).unwrap();
+    machine.pass(secs(30));
+    let causes = |machine: &Machine| -> Vec<String> {
+        machine.seen.0.lock().clear();
+        machine.up(&described).unwrap();
+        let seen = machine.seen.0.lock();
+        let causes = seen.iter().filter_map(|event| match event {
+            Event::StepStarted { cause: Some(cause), .. } => Some(cause.to_string()),
+            _ => None,
+        });
+        causes.collect()
+    };
+    run_lifecycle(&machine, Lifecycle::Stop, &all()).unwrap();
+    assert_eq!(causes(&machine), ["stopped", "stopped", "stopped"]);
+    // Somebody else stops one, and one that spc stopped is started again and crashes.
+    machine.run(machine.engine.container_stop("shop-redis-1", &StopRequest::default())).unwrap();
+    let db = BTreeSet::from(["db".to_owned()]);
+    run_lifecycle(&machine, Lifecycle::Stop, &db).unwrap();
+    machine.run(machine.engine.container_start("shop-db-1")).unwrap();
+    machine.engine.end_process("shop-db-1", 3).unwrap();
+    let mut causes = causes(&machine);
+    causes.sort();
+    assert_eq!(causes, ["exited with code 0", "exited with code 3"]);
 }

@@ -90,7 +90,11 @@ impl<'a> Planner<'a> {
                 }
             }
             ContainerState::Exited | ContainerState::Dead => {
-                let cause = container.exit_code.map_or(Cause::NotRunning, Cause::Exited);
+                let cause = if self.ended_by_stop(container) {
+                    Cause::Stopped
+                } else {
+                    container.exit_code.map_or(Cause::NotRunning, Cause::Exited)
+                };
                 // It already contains its secrets.
                 self.begin(service, &reference, Some(cause), before);
             }
@@ -107,6 +111,13 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether it ended because spc stopped it. After that, somebody else may have started it: then
+    /// an exit code that no stop causes is of this start.
+    fn ended_by_stop(&self, container: &Container) -> bool {
+        let of_a_stop = |code| matches!(code, 0 | 130 | 131 | 137 | 143);
+        self.wanted.stopped.contains(&container.id) && container.exit_code.is_none_or(of_a_stop)
     }
 
     /// The name of the container once a pending rename is done.

@@ -40,6 +40,7 @@ pub fn causes(text: &str) -> Vec<Cause> {
         Cause::SecretChanged,
         Cause::SecretsChanged([text()].into()),
         Cause::NeverStarted,
+        Cause::Stopped,
         Cause::Exited(1),
         Cause::NotRunning,
         Cause::RestartsAgain(Some(1)),
