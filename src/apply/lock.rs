@@ -26,7 +26,7 @@ use super::preflight::may;
 use super::settle::settle;
 use crate::engine::{EngineError, EngineErrorKind, Intent};
 use crate::host::Liveness;
-use crate::model::event::Event;
+use crate::model::event::{Event, Level};
 use crate::model::format;
 use crate::model::names::{LOCK_IMAGE, label, lock_container};
 use crate::model::time::format_duration;
@@ -258,9 +258,14 @@ impl LockWaiter {
         // A run that took it a moment ago has not written its identity yet.
         if !self.is_reported && (holder.is_some() || now > begun + LOOK) {
             self.is_reported = true;
-            ctx.events.event(&Event::Waiting {
-                text: format!("{} changes this project", described(holder)),
-            });
+            if holder.is_some_and(|holder| holder.run == ctx.run.id) {
+                let text = "waiting for another function of this run, which changes this project";
+                ctx.log(Level::Info, text);
+            } else {
+                ctx.events.event(&Event::Waiting {
+                    text: format!("{} changes this project", described(holder)),
+                });
+            }
         }
         None
     }

@@ -85,6 +85,9 @@ pub fn arrange(
 }
 
 /// The entries function by function. A call of `parallel` stands where its first entry is.
+///
+/// Verbs of one project run one after another, and the plan of a later one contains only what the
+/// earlier one leaves. So functions with verbs of one project stand in the order of these verbs.
 fn in_written_order(entries: &[Entry]) -> Vec<&Entry> {
     let mut first: HashMap<u64, usize> = HashMap::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -92,13 +95,39 @@ fn in_written_order(entries: &[Entry]) -> Vec<&Entry> {
             first.entry(*call).or_insert(index);
         }
     }
+    let places = places(entries);
     let key = |(index, entry): &(usize, &Entry)| -> Vec<(usize, usize)> {
-        let calls = entry.branch.path().iter().map(|(call, function)| (first[call], *function));
+        let calls = entry.branch.path().iter().map(|at| (first[&at.0], places[at]));
         calls.chain([(*index, 0)]).collect()
     };
     let mut ordered: Vec<(usize, &Entry)> = entries.iter().enumerate().collect();
     ordered.sort_by_cached_key(key);
     ordered.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// The place of each function among those of its call of `parallel`.
+fn places(entries: &[Entry]) -> HashMap<(u64, usize), usize> {
+    let mut places = HashMap::new();
+    // The functions with verbs of a project, in the order of their first verbs.
+    let mut of_project: BTreeMap<(u64, &str), Vec<usize>> = BTreeMap::new();
+    for Entry { branch, item } in entries {
+        for &(call, function) in branch.path() {
+            places.insert((call, function), function);
+            if let RecordedItem::Verb(Call { project: Some(project), .. }) = item {
+                let functions = of_project.entry((call, project)).or_default();
+                if !functions.contains(&function) {
+                    functions.push(function);
+                }
+            }
+        }
+    }
+    for ((call, _), functions) in of_project {
+        let mut taken: Vec<usize> =
+            functions.iter().map(|function| places[&(call, *function)]).collect();
+        taken.sort_unstable();
+        places.extend(functions.into_iter().map(|function| (call, function)).zip(taken));
+    }
+    places
 }
 
 /// The items of a plan: successive steps of primitives in one line form one item. An assumption

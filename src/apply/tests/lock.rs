@@ -571,3 +571,15 @@ fn projects_do_not_wait_for_each_other() {
     assert!(machine.executor.now() < secs(4));
     machine.run(held.release()).unwrap();
 }
+
+#[test]
+fn two_functions_of_one_run_take_no_notice_of_another_run() {
+    let machine = machine();
+    let (ctx, described, options) = (machine.ctx(), project(&shop()), UpOptions::default());
+    let up = || verbs::up(&ctx, &described, &options);
+    let (one, other) = machine.run(async { futures::join!(up(), up()) });
+    assert!(one.unwrap().changes > 0 && other.unwrap().changes == 0);
+    assert_eq!(waits(&machine), Vec::<String>::new());
+    let text = "waiting for another function of this run, which changes this project";
+    assert_eq!(machine.logged(), [text]);
+}

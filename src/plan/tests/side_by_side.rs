@@ -4,6 +4,7 @@
 use similar_asserts::assert_eq;
 
 use super::{planned, text, world};
+use crate::model::step::ActionKind;
 
 /// The object of each planned step, and the steps before it.
 fn shown(code: &str) -> Vec<String> {
@@ -110,4 +111,29 @@ fn steps_in_one_line_stand_together_too_and_come_after_those_of_their_function()
             "git z [3, 5]"
         ]
     );
+}
+
+#[test]
+fn functions_with_verbs_of_one_project_stand_in_the_order_of_these_verbs() {
+    let code = "\
+let shop = stack(\"shop\", #{ services: #{ a: #{ image: \"a:1\" }, b: #{ image: \"b:1\" } } });
+parallel([
+    || { sleep(2); shop.up([\"a\"]); },
+    || shop.up([\"b\"]),
+    || sh([\"git\", \"c\"]),
+]);
+";
+    let preview = planned(&world(&[("go.rhai", code)]), "go.rhai");
+    let created: Vec<&str> = preview
+        .steps()
+        .filter(|step| step.label.action == ActionKind::Create)
+        .map(|step| step.label.object.name.as_str())
+        .collect();
+    assert_eq!(created, ["shop_default", "shop-b-1", "shop-a-1"]);
+    assert_eq!(preview.notes, Vec::<String>::new());
+    let at_once = code.replace("sleep(2); ", "");
+    let preview = planned(&world(&[("go.rhai", &at_once)]), "go.rhai");
+    let first = preview.steps().find(|step| step.label.action == ActionKind::Create).unwrap();
+    assert_eq!(first.label.object.name, "shop_default", "{}", text(&preview));
+    assert_eq!(preview.notes, Vec::<String>::new(), "it doesn't wait for another run");
 }
