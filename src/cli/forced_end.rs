@@ -9,6 +9,7 @@ use crate::host::Host;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::masking::{Consumer, Masked};
+use crate::model::open_verbs::{OpenVerb, OpenVerbs};
 use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
@@ -21,14 +22,8 @@ pub struct ForcedEnd {
     /// The lines of `--json`, if the run writes them.
     lines: Option<Arc<JsonLines>>,
     journal: Mutex<Option<Arc<Journal>>>,
-    verbs: Mutex<Vec<OpenVerb>>,
-}
-
-/// A verb that began and has not ended.
-struct OpenVerb {
-    project: String,
-    verb: String,
-    begun: Duration,
+    /// With the monotonic times of their starts.
+    verbs: Mutex<OpenVerbs<Duration>>,
 }
 
 impl ForcedEnd {
@@ -44,11 +39,11 @@ impl ForcedEnd {
     /// Reports that each open verb has failed, and then the end of the run. `about` says what is
     /// left. May wait for another thread that prints, so the thread of signals must not call it.
     pub fn report(&self, about: &str) {
-        let verbs = std::mem::take(&mut *self.verbs.lock());
+        let verbs = self.verbs.lock().end();
         let ends: Vec<Masked<Event>> = verbs
             .into_iter()
-            .map(|OpenVerb { project, verb, begun }| {
-                let elapsed = self.host.monotonic().saturating_sub(begun);
+            .map(|OpenVerb { project, verb, start }| {
+                let elapsed = self.host.monotonic().saturating_sub(start);
                 let end = Event::VerbDone { project, verb, ok: false, elapsed };
                 Masked::new(end, &self.secrets)
             })
@@ -78,20 +73,7 @@ impl ForcedEnd {
 
 impl Consumer for ForcedEnd {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
-        match &**event {
-            Event::VerbStarted { project, verb, .. } => self.verbs.lock().push(OpenVerb {
-                project: project.clone(),
-                verb: verb.clone(),
-                begun: self.host.monotonic(),
-            }),
-            Event::VerbDone { project, verb, .. } => {
-                let mut verbs = self.verbs.lock();
-                let ended =
-                    verbs.iter().position(|open| open.project == *project && open.verb == *verb);
-                ended.map(|index| verbs.remove(index));
-            }
-            _ => {}
-        }
+        self.verbs.lock().admit(event, self.host.monotonic());
         Ok(())
     }
 }

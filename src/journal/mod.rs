@@ -27,7 +27,7 @@ pub struct Journal {
     policy: Policy,
     run: String,
     state: Mutex<JournalState>,
-    verbs: Mutex<OpenVerbs>,
+    verbs: Mutex<OpenVerbs<()>>,
 }
 
 enum JournalState {
@@ -66,7 +66,7 @@ impl Journal {
 impl Consumer for Journal {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         let mut state = self.state.lock();
-        if !self.verbs.lock().admit(event) {
+        if !self.verbs.lock().admit(event, ()) {
             return Ok(());
         }
         let wanted = match &**event {

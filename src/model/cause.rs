@@ -6,8 +6,7 @@ use std::fmt;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-/// The digits of a short id.
-const SHORT_ID: usize = 12;
+use super::short_id::short_id;
 
 /// The cause of a step: `missing`, `environment DEBUG changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,11 +137,7 @@ impl fmt::Display for Cause {
 impl OtherImage {
     /// Two ids in the short form of the Docker CLI: `3f2a91c0b7d4`.
     pub fn of_ids(before: &str, now: &str) -> Self {
-        let short = |id: &str| {
-            let hex = id.strip_prefix("sha256:").unwrap_or(id);
-            hex.get(..SHORT_ID).unwrap_or(hex).to_owned()
-        };
-        Self { before: short(before), now: short(now) }
+        Self { before: short_id(before).to_owned(), now: short_id(now).to_owned() }
     }
 }
 

@@ -21,7 +21,7 @@
 //! - [`texts`]: finds all texts in reports; [`masking`]: masks secrets in them, once for all
 //!   consumers
 //! - [`symptoms`], [`suggest`]: causes of known failures, and similar names
-//! - [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`], [`plain_words`]: values
+//! - [`short_id`], [`size`], [`time`], [`signal`], [`lines`], [`position`], [`visible`], [`plain_words`]: values
 //!   and text
 
 pub mod cause;
@@ -57,6 +57,7 @@ pub mod verdict;
 pub mod visible;
 
 pub mod secret;
+pub mod short_id;
 pub mod signal;
 pub mod size;
 pub mod spec;

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, OtherImage};
+use super::names::NEW_SUFFIX;
 use super::plan_steps::{ImageCondition, PlanStep, PlannedValue, StepImage, SummaryKey};
 use super::preview::{Call, Preview};
+use super::short_id::short_id;
 use super::spec::UpdateOrder;
 use super::step::{ActionKind, Object, ObjectKind};
-
-/// The digits of an image's id that people see.
-const SHORT_ID: usize = 12;
 
 /// The change of one service or object by one call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -290,8 +289,7 @@ fn new_id(step: &PlanStep) -> String {
     let Some(StepImage { id: PlannedValue::Now(id), .. }) = &step.image else {
         return String::new();
     };
-    let digits = id.strip_prefix("sha256:").unwrap_or(id);
-    format!(" (id {})", digits.get(..SHORT_ID).unwrap_or(digits))
+    format!(" (id {})", short_id(id))
 }
 
 /// Whether the old container stops before or after the start of the new one, which `step` creates;
@@ -302,7 +300,12 @@ fn order(step: &PlanStep, steps: &[PlanStep]) -> Option<UpdateOrder> {
             .iter()
             .filter(|other| other.group == step.group && other.label.service == step.label.service)
     };
-    let stop = of_group().find(|other| other.label.action == ActionKind::Stop)?;
+    // A group may replace several containers of a service.
+    let is_only = of_group().filter(|other| other.counts == step.counts).count() == 1;
+    let old = step.label.object.name.trim_end_matches(NEW_SUFFIX);
+    let stop = of_group().find(|other| {
+        other.label.action == ActionKind::Stop && (is_only || other.label.object.name == old)
+    })?;
     let start = of_group().find(|other| {
         other.label.action == ActionKind::Start && other.label.object == step.label.object
     })?;

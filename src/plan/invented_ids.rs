@@ -7,13 +7,9 @@ use super::arrange::Numbers;
 use crate::model::image_reference::canonical;
 use crate::model::plan_steps::PlanStep;
 use crate::model::preview::unknown_until;
+use crate::model::short_id::{ALGORITHM, SHORT_ID, digits};
 use crate::model::step::{ActionKind, Object};
 use crate::model::texts::Texts;
-
-/// The digits of an id for people. Each part of an id in a text has at least as many.
-const SHORT: usize = 12;
-/// Stands before the id of an image.
-const ALGORITHM: &str = "sha256:";
 
 /// The ids that the simulation invented so far. Steps have their numbers in the record.
 #[derive(Default)]
@@ -64,8 +60,8 @@ impl InventedIds {
     }
 
     fn add(&mut self, id: &str, step: Option<usize>) {
-        let id = id.strip_prefix(ALGORITHM).unwrap_or(id);
-        if let Some(short) = id.get(..SHORT) {
+        let id = digits(id);
+        if let Some(short) = id.get(..SHORT_ID) {
             self.ids.insert(short.to_owned(), (id.to_owned(), step));
         }
     }
@@ -82,15 +78,16 @@ impl InventedIds {
     fn replaced(&self, text: &str, numbers: &Numbers) -> String {
         let mut result = String::new();
         // The beginning of the rest, and of the digits that end before `at`.
-        let (mut rest, mut digits, mut at) = (0, 0, 0);
+        let (mut rest, mut run, mut at) = (0, 0, 0);
         while at < text.len() {
             if !text.as_bytes()[at].is_ascii_hexdigit() {
                 at += 1;
-                digits = at;
+                run = at;
                 continue;
             }
             at += 1;
-            let Some(start) = at.checked_sub(SHORT).filter(|start| *start >= digits) else {
+            // Each part of an id in a text has at least as many digits as a short one.
+            let Some(start) = at.checked_sub(SHORT_ID).filter(|start| *start >= run) else {
                 continue;
             };
             let Some((id, step)) = self.ids.get(&text[start..at]) else { continue };
@@ -99,7 +96,7 @@ impl InventedIds {
             result.push_str(&unknown_until(step.map(|step| numbers.of(step))));
             let rest_of_id = text[start..].bytes().zip(id.bytes());
             at = start + rest_of_id.take_while(|(one, other)| one == other).count();
-            (rest, digits) = (at, at);
+            (rest, run) = (at, at);
         }
         result.push_str(&text[rest..]);
         result

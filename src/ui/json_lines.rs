@@ -5,7 +5,7 @@
 //! never reach a terminal. `docs/json.md` documents the output, and the tests compare the output
 //! with that page.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use parking_lot::Mutex;
@@ -29,14 +29,10 @@ pub type WallClock = Box<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct JsonLines {
     terminal: Arc<Terminal>,
     clock: WallClock,
-    state: Mutex<LinesState>,
-}
-
-#[derive(Default)]
-struct LinesState {
-    /// The exit code in the last line, once that line is written. No line follows it.
-    ended: Option<u8>,
-    verbs: OpenVerbs,
+    /// Held while a line is written.
+    verbs: Mutex<OpenVerbs<()>>,
+    /// The exit code in the last line, set right before that line is written. No line follows it.
+    ended: OnceLock<u8>,
 }
 
 /// One line: the time, RFC 3339 in UTC with milliseconds, then the fields of the event.
@@ -138,7 +134,7 @@ struct ValueLine<'a> {
 impl JsonLines {
     /// Lines with the time of `clock`.
     pub fn new(terminal: Arc<Terminal>, clock: WallClock) -> Self {
-        Self { terminal, clock, state: Mutex::default() }
+        Self { terminal, clock, verbs: Mutex::default(), ended: OnceLock::new() }
     }
 
     /// A warning or an error that does not end the run: `{"event": "diagnostic", …}`.
@@ -211,17 +207,21 @@ impl JsonLines {
     /// in the line.
     pub fn end(&self, code: u8, ok: bool, error: Option<&Diagnostic>) -> u8 {
         let error = error.map(|error| self.masked(error));
-        let mut state = self.state.lock();
-        *state.ended.get_or_insert_with(|| {
-            self.write_line(End { ok, code, error: error.as_deref().map(DiagnosticJson::from) });
-            code
-        })
+        let _writing = self.verbs.lock();
+        match self.ended.set(code) {
+            Ok(()) => {
+                let error = error.as_deref().map(DiagnosticJson::from);
+                self.write_line(End { ok, code, error });
+                code
+            }
+            Err(_) => self.exit_code().unwrap_or(code),
+        }
     }
 
-    /// The exit code that the last line says, if it is written. Doesn't wait: `None` also while
-    /// another thread writes a line.
+    /// The exit code that the last line says, if it is written or about to be. Doesn't wait for
+    /// another thread that writes.
     pub fn exit_code(&self) -> Option<u8> {
-        self.state.try_lock().and_then(|state| state.ended)
+        self.ended.get().copied()
     }
 
     fn masked(&self, diagnostic: &Diagnostic) -> Masked<Diagnostic> {
@@ -230,8 +230,8 @@ impl JsonLines {
 
     /// Writes content that is already masked. Words of spc stay, even if a secret is the same word.
     fn write(&self, content: impl Serialize) {
-        let state = self.state.lock();
-        if state.ended.is_none() {
+        let _writing = self.verbs.lock();
+        if self.ended.get().is_none() {
             self.write_line(content);
         }
     }
@@ -249,8 +249,8 @@ impl JsonLines {
 
 impl Consumer for JsonLines {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
-        let mut state = self.state.lock();
-        if state.ended.is_none() && state.verbs.admit(event) {
+        let mut verbs = self.verbs.lock();
+        if self.ended.get().is_none() && verbs.admit(event, ()) {
             self.write_line(event);
         }
         Ok(())
@@ -384,6 +384,9 @@ mod tests {
         let captured = CapturedTerminal::plain();
         let lines = lines(&captured);
         assert_eq!(lines.end(130, false, None), 130);
+        let writing = lines.verbs.lock();
+        assert_eq!(lines.exit_code(), Some(130), "also while another thread writes");
+        drop(writing);
         captured.tell(&lines, &Event::Print { text: "too late".to_owned() });
         assert_eq!(lines.end(0, true, None), 130);
         assert_eq!(

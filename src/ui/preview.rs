@@ -16,6 +16,7 @@ use self::output::{INDENT, Output};
 use super::line::Line;
 use super::terminal::{SUBJECT, SUCCESS, Terminal};
 use crate::model::masking::Masked;
+use crate::model::plan_changes::ChangeFinder;
 use crate::model::plan_steps::SummaryKey;
 use crate::model::preview::{Preview, PreviewItem, without_steps};
 use crate::model::step::ActionKind;
@@ -106,8 +107,13 @@ fn summary(preview: &Preview, detail: Detail) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     if text.is_empty() {
-        let count = preview.steps().filter(|step| step.changes).count();
-        text = format!("{count} {}", if count == 1 { "step" } else { "steps" });
+        // The rest of what an interrupted run began.
+        text = match detail {
+            Detail::Changes => counted(changes(preview), "change"),
+            Detail::AllSteps => {
+                counted(preview.steps().filter(|step| step.changes).count(), "step")
+            }
+        };
     }
     match preview.conditional {
         0 => text,
@@ -117,4 +123,16 @@ fn summary(preview: &Preview, detail: Detail) -> String {
         1 => format!("{text}; 1 step depends on an image that is not known yet"),
         count => format!("{text}; {count} steps depend on an image that is not known yet"),
     }
+}
+
+/// `1 step`, `2 steps`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The number of changes, each of which has a line or is counted in one.
+fn changes(preview: &Preview) -> usize {
+    let finder = ChangeFinder::new(preview);
+    let calls = preview.items.iter().filter_map(PreviewItem::as_call);
+    calls.flat_map(|call| finder.changes(call)).map(|(_, count)| count).sum()
 }

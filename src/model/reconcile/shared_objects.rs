@@ -58,7 +58,7 @@ impl Planner<'_> {
                 ours: there.ours,
                 compose: there.compose,
                 owner: there.owner.as_deref(),
-                differences: settings::of_network(there, network),
+                differences: there.ours.then(|| settings::of_network(there, network)).flatten(),
             }),
             advice: "a network can't be changed while containers are on it: run `down`, then `up`; volumes are kept",
         })?;
@@ -92,7 +92,7 @@ impl Planner<'_> {
                 ours: there.ours,
                 compose: there.compose,
                 owner: there.owner.as_deref(),
-                differences: settings::of_volume(there, volume),
+                differences: there.ours.then(|| settings::of_volume(there, volume)).flatten(),
             }),
             advice: "a volume can't be changed without losing its data: restore the settings, or choose another `name`",
         })?;

@@ -263,3 +263,35 @@ fn actions_of_one_line_on_one_object_are_joined_and_commands_are_not() {
     let expected = "\n  - start, remove container tool  missing\n    run command date  missing\n    run command date  missing\n";
     assert!(text.contains(expected), "{text}");
 }
+
+/// An `up` with these steps.
+fn up_of(steps: Vec<PlanStep>) -> Preview {
+    let verb = Some("up".to_owned());
+    let call = Call { at: None, verb, project: Some("shop".to_owned()), steps };
+    Preview { items: vec![PreviewItem::Call(call)], ..Preview::default() }
+}
+
+#[test]
+fn changes_that_nothing_counts_are_counted_in_the_form_that_is_shown() {
+    let steps = replacement(1, 1).into_iter().skip(4);
+    let rest = steps.map(|step| PlanStep { cause: Cause::Interrupted, counts: None, ..step });
+    let preview = up_of(rest.collect());
+    let last = |detail| shown(&preview, detail, None).lines().last().unwrap().to_owned();
+    assert_eq!(last(Detail::Changes), "1 change");
+    assert_eq!(last(Detail::AllSteps), "2 steps");
+}
+
+#[test]
+fn each_of_several_replacements_in_a_group_has_its_own_order() {
+    // The old container of the first one does not run.
+    let first = replacement(1, 1).into_iter().filter(|step| step.label.action != ActionKind::Stop);
+    let steps = first.chain(replacement(7, 2));
+    let preview = up_of(steps.map(|step| PlanStep { group: Some(1), ..step }).collect());
+    let text = shown(&preview, Detail::Changes, None);
+    let orders: Vec<bool> = text
+        .lines()
+        .filter(|line| line.contains("backend"))
+        .map(|line| line.ends_with("stop-first"))
+        .collect();
+    assert_eq!(orders, [false, true], "{text}");
+}
