@@ -1,13 +1,14 @@
 //! The boundaries between modules, checked in the sources: which module may refer to which, and
 //! where foreign crates and printing are allowed. [`cycles`] checks the inside of each module.
 //!
-//! Sources are parsed as tokens. So comments, documentation and texts don't count, and macros hide
-//! nothing.
+//! Sources are parsed as tokens, once for all tests. So comments, documentation and texts don't
+//! count, and macros hide nothing.
 
 mod cycles;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -145,12 +146,26 @@ impl PathUse {
     }
 }
 
-/// All paths with at least two names, and all macros, of a source.
-fn named(source: &str) -> Vec<PathUse> {
-    let tokens: TokenStream = source.parse().expect("a source is made of tokens");
-    let mut found = Vec::new();
-    walk(tokens, &mut found, 0);
-    found
+/// All sources of `src/`.
+static SOURCES: LazyLock<Vec<ParsedSource>> =
+    LazyLock::new(|| sources().iter().map(|(file, text)| ParsedSource::new(file, text)).collect());
+
+/// A source, and the names in it.
+struct ParsedSource {
+    /// Its path in `src/`.
+    file: String,
+    /// All paths with at least two names, and all macros.
+    named: Vec<PathUse>,
+    names: cycles::Names,
+}
+
+impl ParsedSource {
+    fn new(file: &str, text: &str) -> Self {
+        let tokens: TokenStream = text.parse().expect("a source is made of tokens");
+        let mut named = Vec::new();
+        walk(tokens.clone(), &mut named, 0);
+        Self { file: file.to_owned(), named, names: cycles::Names::new(tokens) }
+    }
 }
 
 fn walk(tokens: TokenStream, found: &mut Vec<PathUse>, depth: usize) {
@@ -266,7 +281,8 @@ fn below(module: &str) -> BTreeSet<&'static str> {
 }
 
 /// The names in a file that point up, or out of `src/`.
-fn pointing_up(file: &str, source: &str) -> Vec<String> {
+fn pointing_up(source: &ParsedSource) -> Vec<String> {
+    let file = &source.file;
     let Some(own) = module(file) else { return Vec::new() };
     let below = below(own);
     let wrong = |named: &PathUse| {
@@ -279,7 +295,7 @@ fn pointing_up(file: &str, source: &str) -> Vec<String> {
     let said = |named: &PathUse| {
         format!("{file}:{}: \"{own}\" may not name \"{}\"", named.line, named.path.join("::"))
     };
-    named(source).iter().filter(|named| wrong(named)).map(said).collect()
+    source.named.iter().filter(|named| wrong(named)).map(said).collect()
 }
 
 /// The number of `super` in a path that stay inside the file's module.
@@ -290,9 +306,10 @@ fn height(file: &str) -> usize {
 
 /// The names in a file that are allowed only in other files, and the rules of `OUTSIDE` that it
 /// needs.
-fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usize)>) {
+fn out_of_place(source: &ParsedSource) -> (Vec<String>, BTreeSet<(usize, usize)>) {
+    let file = &source.file;
     let (mut wrong, mut needed) = (Vec::new(), BTreeSet::new());
-    for named in named(source) {
+    for named in &source.named {
         let Some((rule, (_, places, why))) =
             OUTSIDE.iter().enumerate().find(|(_, (start, _, _))| named.starts_with(start))
         else {
@@ -320,30 +337,30 @@ fn out_of_place(file: &str, source: &str) -> (Vec<String>, BTreeSet<(usize, usiz
 
 #[test]
 fn imports_point_down_only() {
-    let wrong: Vec<String> =
-        sources().iter().flat_map(|(file, source)| pointing_up(file, source)).collect();
+    let wrong: Vec<String> = SOURCES.iter().flat_map(pointing_up).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The names in a file of the simulated engine's daemon or behaviour that belong to its control,
 /// also if `engine/sim/mod.rs` exports them.
-fn of_control(file: &str, source: &str, exported: &BTreeSet<String>) -> Vec<String> {
+fn of_control(source: &ParsedSource, exported: &BTreeSet<String>) -> Vec<String> {
     let wrong = |named: &PathUse| {
         let path: Vec<&str> = named.path.iter().map(String::as_str).collect();
         path.contains(&"control")
             || matches!(&path[..], ["crate", "engine", "sim", name, ..] if exported.contains(*name))
     };
-    let said = |named: &PathUse| format!("{file}:{}: \"{}\"", named.line, named.path.join("::"));
-    named(source).iter().filter(|named| wrong(named)).map(said).collect()
+    let said =
+        |named: &PathUse| format!("{}:{}: \"{}\"", source.file, named.line, named.path.join("::"));
+    source.named.iter().filter(|named| wrong(named)).map(said).collect()
 }
 
 /// The simulated daemon must not use the interface for tests, because Docker has no such interface.
 #[test]
 fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
-    let sources = sources();
-    let (_, root) = sources.iter().find(|(file, _)| file == "engine/sim/mod.rs").unwrap();
-    let exported: BTreeSet<String> = named(root)
-        .into_iter()
+    let root = SOURCES.iter().find(|source| source.file == "engine/sim/mod.rs").unwrap();
+    let exported: BTreeSet<String> = root
+        .named
+        .iter()
         .filter(|named| named.path[0] == "control")
         .filter_map(|named| named.path.last().cloned())
         .collect();
@@ -351,10 +368,10 @@ fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
     let is_daemon = |file: &str| {
         ["engine/sim/daemon/", "engine/sim/behaviour/"].iter().any(|part| file.starts_with(part))
     };
-    let daemon: Vec<_> = sources.iter().filter(|(file, _)| is_daemon(file)).collect();
+    let daemon: Vec<_> = SOURCES.iter().filter(|source| is_daemon(&source.file)).collect();
     assert!(!daemon.is_empty(), "nothing was looked at");
     let wrong: Vec<String> =
-        daemon.iter().flat_map(|(file, source)| of_control(file, source, &exported)).collect();
+        daemon.iter().flat_map(|source| of_control(source, &exported)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for (source, is_wrong) in [
         ("use crate::engine::sim::control::call::Reply;", true),
@@ -362,7 +379,7 @@ fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
         ("fn f() -> crate::engine::sim::Violation {}", true),
         ("use crate::engine::sim::daemon::ids::Ids;", false),
     ] {
-        let found = of_control("engine/sim/daemon/x.rs", source, &exported);
+        let found = of_control(&ParsedSource::new("engine/sim/daemon/x.rs", source), &exported);
         assert_eq!(!found.is_empty(), is_wrong, "{source}");
     }
 }
@@ -370,10 +387,9 @@ fn the_daemon_of_the_simulated_engine_knows_nothing_of_its_control() {
 #[test]
 fn every_module_is_declared() {
     let known: BTreeSet<&str> = MODULES.iter().map(|(module, _)| *module).collect();
-    let sources = sources();
-    let unknown: BTreeSet<&str> = sources
+    let unknown: BTreeSet<&str> = SOURCES
         .iter()
-        .filter_map(|(file, _)| module(file))
+        .filter_map(|source| module(&source.file))
         .filter(|module| !known.contains(module))
         .collect();
     assert!(unknown.is_empty(), "undeclared modules: {unknown:?}");
@@ -381,10 +397,12 @@ fn every_module_is_declared() {
         assert!(!below(module).contains(module), "\"{module}\" is below itself");
     }
     // Files outside of the modules only declare them.
-    for (file, source) in sources.iter().filter(|(file, _)| module(file).is_none()) {
+    for ParsedSource { file, named, .. } in
+        SOURCES.iter().filter(|source| module(&source.file).is_none())
+    {
         let expected: &[&str] = if file == "main.rs" { &["spc", "cli"] } else { &[] };
-        let strange: Vec<PathUse> = named(source)
-            .into_iter()
+        let strange: Vec<&PathUse> = named
+            .iter()
             .filter(|named| named.path[0] != "std" && !named.starts_with(expected))
             .collect();
         assert!(strange.is_empty(), "{file}: {strange:?}");
@@ -395,8 +413,8 @@ fn every_module_is_declared() {
 fn foreign_crates_and_printing_stay_where_they_belong() {
     let mut all_needed = BTreeSet::new();
     let mut all_wrong = Vec::new();
-    for (file, source) in sources() {
-        let (wrong, needed) = out_of_place(&file, &source);
+    for source in &*SOURCES {
+        let (wrong, needed) = out_of_place(source);
         all_wrong.extend(wrong);
         all_needed.extend(needed);
     }
@@ -470,7 +488,11 @@ fn a_name_that_points_up_is_found_however_it_is_written() {
             0,
         ),
     ] {
-        assert_eq!(pointing_up(file, source).len(), expected, "{file}: {source}");
+        assert_eq!(
+            pointing_up(&ParsedSource::new(file, source)).len(),
+            expected,
+            "{file}: {source}"
+        );
     }
 }
 
@@ -493,6 +515,10 @@ fn a_name_out_of_place_is_found_however_it_is_written() {
             0,
         ),
     ] {
-        assert_eq!(out_of_place(file, source).0.len(), expected, "{file}: {source}");
+        assert_eq!(
+            out_of_place(&ParsedSource::new(file, source)).0.len(),
+            expected,
+            "{file}: {source}"
+        );
     }
 }

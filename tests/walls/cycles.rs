@@ -12,7 +12,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::{is_punct, is_word, module, sources};
+use super::{ParsedSource, SOURCES, is_punct, is_word, module};
 
 /// The accepted cycles: one of their files, the maximum number of files, and the reason.
 const DECLARED: &[(&str, usize, &str)] = &[
@@ -44,7 +44,7 @@ struct Source {
 
 /// The names in a file's tokens, before its paths are made absolute.
 #[derive(Default)]
-struct Names {
+pub struct Names {
     /// The imports: the path, the new name (`*` for a glob), the number of enclosing modules in the
     /// file, and whether it is re-exported.
     uses: Vec<(Vec<String>, String, usize, bool)>,
@@ -55,6 +55,13 @@ struct Names {
 }
 
 impl Names {
+    /// The names in a source.
+    pub fn new(tokens: TokenStream) -> Self {
+        let mut names = Self::default();
+        names.read(tokens, 0);
+        names
+    }
+
     fn read(&mut self, tokens: TokenStream, depth: usize) {
         let tokens = without_tests(tokens);
         let mut at = 0;
@@ -189,12 +196,12 @@ fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
 struct Sources(BTreeMap<Vec<String>, (String, Source)>);
 
 impl Sources {
-    fn new(files: &[(String, String)]) -> Sources {
+    fn new(files: &[&ParsedSource]) -> Sources {
         let modules: BTreeSet<Vec<String>> =
-            files.iter().map(|(file, _)| module_of(file)).collect();
-        let read = files.iter().map(|(file, text)| {
+            files.iter().map(|source| module_of(&source.file)).collect();
+        let read = files.iter().map(|ParsedSource { file, names, .. }| {
             let module = module_of(file);
-            (module.clone(), (file.clone(), source(module, text, &modules)))
+            (module.clone(), (file.clone(), source(module, names, &modules)))
         });
         Sources(read.collect())
     }
@@ -274,9 +281,7 @@ fn is_test(file: &str) -> bool {
     file.split('/').any(|part| matches!(part, "tests" | "tests.rs"))
 }
 
-fn source(own: Vec<String>, text: &str, modules: &BTreeSet<Vec<String>>) -> Source {
-    let mut names = Names::default();
-    names.read(text.parse().expect("a source is made of tokens"), 0);
+fn source(own: Vec<String>, names: &Names, modules: &BTreeSet<Vec<String>>) -> Source {
     // Paths in inline modules are treated like paths of the file itself.
     let absolute = |path: &[String], depth: usize| -> Option<Vec<String>> {
         let climbs = path.iter().take_while(|part| *part == "super").count();
@@ -334,9 +339,9 @@ fn source(own: Vec<String>, text: &str, modules: &BTreeSet<Vec<String>>) -> Sour
 
 #[test]
 fn files_of_a_module_import_each_other_in_no_undeclared_cycle() {
-    let files: Vec<(String, String)> = sources()
-        .into_iter()
-        .filter(|(file, _)| module(file).is_some() && !is_test(file))
+    let files: Vec<&ParsedSource> = SOURCES
+        .iter()
+        .filter(|source| module(&source.file).is_some() && !is_test(&source.file))
         .collect();
     let sources = Sources::new(&files);
     let cycles = sources.cycles();
@@ -359,9 +364,9 @@ fn files_of_a_module_import_each_other_in_no_undeclared_cycle() {
 #[test]
 fn a_cycle_is_found_however_the_import_is_written() {
     let cycle_of = |files: &[(&str, &str)]| {
-        let files: Vec<(String, String)> =
-            files.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
-        let sources = Sources::new(&files);
+        let files: Vec<ParsedSource> =
+            files.iter().map(|(file, text)| ParsedSource::new(file, text)).collect();
+        let sources = Sources::new(&files.iter().collect::<Vec<_>>());
         let cycles = sources.cycles();
         cycles.first().map_or_else(String::new, |(files, _)| files.join(" "))
     };
