@@ -172,6 +172,7 @@ impl ExecOptions {
             privileged: options.bool("privileged")?.unwrap_or(false),
             stdin: false,
             read_only: options.bool("read_only")?.unwrap_or(false),
+            simulated: None,
             timeout,
         };
         if request.privileged {

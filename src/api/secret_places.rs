@@ -94,6 +94,9 @@ impl Bench {
 
 /// A description with every possible key, whose values are texts, numbers or booleans.
 fn everything() -> Value {
+    let update = json!({
+        "order": "stop-first", "parallelism": 1, "delay": "1s", "monitor": "1s", "failure_action": "pause", "max_failure_ratio": 0.5,
+    });
     json!({
         "name": "shop", "version": "3.9", "profiles": ["extra"],
         "services": {
@@ -118,7 +121,7 @@ fn everything() -> Value {
                 "restart": "always", "logging": {"driver": "local", "options": {"a": "b"}}, "profiles": ["extra"], "user": "a",
                 "working_dir": "/a", "hostname": "a", "init": true, "scale": 1, "stop_grace_period": "1s", "stop_signal": "TERM",
                 "labels": {"a": "b"}, "extra_hosts": ["a:10.0.0.1"], "read_only": false, "container_name": "a",
-                "deploy": {"replicas": 1, "update_config": {"order": "stop-first"}}, "x-spc-probe": "own", "x-note": "a",
+                "deploy": {"replicas": 1, "update_config": update, "rollback_config": update}, "x-spc-probe": "own", "x-spc-verify": {"url": "http://localhost/", "header": {"X-A": "b"}}, "x-note": "a",
             },
             "db": {"image": "app:1", "environment": ["A=a"], "healthcheck": {"disable": true}, "profiles": ["extra"]},
         },

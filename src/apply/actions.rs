@@ -16,12 +16,12 @@ use super::restore_network::{self, NetworkRestore};
 use super::start_check::StartCheck;
 use super::start_failures::RefusedStart;
 use super::startup_history::StartupHistory;
-use super::{OnProgress, anonymous_volumes, name_holder, secrets};
+use super::{OnProgress, anonymous_volumes, name_holder, secrets, verify};
 use crate::engine::{EngineError, StopRequest};
 use crate::model::event::Level;
 use crate::model::image_reference::canonical;
 use crate::model::names::label;
-use crate::model::plan::{Action, Anonymous, ContainerRef};
+use crate::model::plan::{Action, Anonymous, ContainerRef, WaitCondition};
 use crate::model::spec::secret::SECRETS_FOLDER;
 use crate::model::spec::{ProbeMode, Project, Service};
 use crate::model::{Failure, Kind, hash};
@@ -185,6 +185,19 @@ impl Execution<'_> {
             Action::Wait { container, until } => {
                 self.wait(container_events, run_state, service, container, *until, progress).await?
             }
+            Action::Verify { container } => {
+                let (_, service) = self.described(service.unwrap_or_default())?;
+                if let Some(request) = &service.verification {
+                    let id = run_state.id(container);
+                    verify::verify(ctx, &id, &service.name, request).await?;
+                }
+            }
+            Action::Monitor { container, time } => {
+                let id = run_state.id(container);
+                let waiting = self.wait_target(&id, service, container, WaitCondition::Ready);
+                readiness::monitor(ctx, container_events, &waiting, *time).await?;
+            }
+            Action::Delay { time, .. } => ctx.host.sleep(*time).await,
             Action::Attach { container } => self.attach(run_state, service, container).await?,
             Action::StopContainer { container } => {
                 let id = run_state.id(container);
@@ -485,28 +498,42 @@ impl Execution<'_> {
             .await
     }
 
+    /// A container to wait for, without its earlier starts.
+    fn wait_target<'t>(
+        &self,
+        id: &'t str,
+        service: Option<&'t str>,
+        container: &'t ContainerRef,
+        until: WaitCondition,
+    ) -> WaitTarget<'t> {
+        let described =
+            service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
+        WaitTarget {
+            container: id,
+            service: service.unwrap_or(&container.name),
+            until,
+            probe: described.map_or(ProbeMode::Own, |service| service.probe),
+            may_complete: described.map(Service::looks_like_a_job),
+            deadline: self.deadline,
+            startup_history: None,
+        }
+    }
+
     async fn wait(
         &self,
         container_events: &ContainerEvents,
         run_state: &RunState,
         service: Option<&str>,
         container: &ContainerRef,
-        until: crate::model::plan::WaitCondition,
+        until: WaitCondition,
         progress: &OnProgress<'_>,
     ) -> Result<(), Failure> {
         let id = run_state.id(container);
-        let described =
-            service.and_then(|name| self.project.and_then(|project| project.services.get(name)));
         let waiting = WaitTarget {
-            container: &id,
-            service: service.unwrap_or(&container.name),
-            until,
-            probe: described.map_or(ProbeMode::Own, |service| service.probe),
-            may_complete: described.map(Service::looks_like_a_job),
-            deadline: self.deadline,
             startup_history: service
                 .filter(|_| run_state.with(|known| known.begun.contains_key(&container.name)))
                 .and_then(|name| self.startup_histories.get(name)),
+            ..self.wait_target(&id, service, container, until)
         };
         let ready = readiness::wait(self.ctx, container_events, &waiting, progress).await?;
         if !ready.completed {
@@ -542,7 +569,15 @@ impl Execution<'_> {
         let (project, service) = self.described(service.unwrap_or_default())?;
         let engine = &*self.ctx.engine;
         let id = run_state.id(container);
+        // A killed run may have attached it. Then it serves, and must not lose its connections.
+        let attached = match &container.id {
+            Some(_) => self.networks_with_alias(&id, &service.name).await?,
+            None => BTreeSet::new(),
+        };
         for (network, endpoint) in create::all_networks(project, service) {
+            if attached.contains(&network) {
+                continue;
+            }
             match engine.network_disconnect(&network, &id, false).await {
                 Ok(()) => {}
                 Err(error)
@@ -565,6 +600,26 @@ impl Execution<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// The networks on which a container has this alias.
+    async fn networks_with_alias(
+        &self,
+        id: &str,
+        alias: &str,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let found = self
+            .ctx
+            .engine
+            .container_inspect(id)
+            .await
+            .map_err(|error| of_engine(error, "inspect a container"))?;
+        let networks = found.network_settings.and_then(|settings| settings.networks);
+        let has_it = |aliases: &Vec<String>| aliases.iter().any(|known| known == alias);
+        let networks = networks.unwrap_or_default().into_iter();
+        let networks =
+            networks.filter(|(_, endpoint)| endpoint.aliases.as_ref().is_some_and(has_it));
+        Ok(networks.map(|(network, _)| network).collect())
     }
 
     /// Removes a container and the volume of its secrets. `volumes` decides about its other

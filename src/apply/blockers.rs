@@ -131,6 +131,9 @@ fn condition(step: &Step) -> (String, &'static str) {
         Action::Wait { container, until: WaitCondition::Completed } => {
             (service(&container.name), "to complete")
         }
+        Action::Verify { container } => (service(&container.name), "to be verified"),
+        Action::Monitor { container, .. } => (service(&container.name), "to be monitored"),
+        Action::Delay { batch, .. } => (format!("batch {batch}"), "to be due"),
         Action::Attach { container } => (service(&container.name), "to be attached"),
         Action::StopContainer { container } => (service(&container.name), "to stop"),
         Action::RemoveContainer { container, .. } => (service(&container.name), "to be removed"),

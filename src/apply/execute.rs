@@ -22,7 +22,7 @@ use super::scheduler::Scheduler;
 use crate::model::event::{Detail, Event, Level, Sink, StepStatus};
 use crate::model::image_reference::canonical;
 use crate::model::plan::{Action, GroupId, Step, StepId, WaitCondition};
-use crate::model::spec::Service;
+use crate::model::spec::{FailureAction, Service};
 use crate::model::step::StepLabel;
 use crate::model::time::readable;
 use crate::model::{Failure, Kind};
@@ -79,6 +79,17 @@ impl Execution<'_> {
     }
 }
 
+/// What the failure of a step means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reaction {
+    /// The run fails.
+    Fail,
+    /// The group is rolled back alone, and the update of the service goes on.
+    GoOn(GroupId),
+    /// Another step of the container has failed before.
+    Known,
+}
+
 struct PlanExecutor<'a> {
     execution: &'a Execution<'a>,
     container_events: &'a ContainerEvents,
@@ -93,8 +104,16 @@ struct PlanExecutor<'a> {
     /// Steps that were started, whatever their result.
     begun: BTreeSet<StepId>,
     begun_groups: BTreeSet<GroupId>,
-    /// Groups that could still be rolled back when one of their ready containers ended.
+    /// Groups of which nothing more is done, because they are or will be rolled back.
     broken_groups: BTreeSet<GroupId>,
+    /// Groups of updates in which something failed.
+    failed_groups: BTreeSet<GroupId>,
+    /// Those of them without which their update goes on.
+    given_up: BTreeSet<GroupId>,
+    /// Their failures.
+    tolerated: Vec<Failure>,
+    /// Cancels the long steps of the update of a service.
+    update_stops: BTreeMap<&'a str, CancellationToken>,
     /// Groups that were rolled back.
     rolled_back: BTreeSet<GroupId>,
     /// The reports about these rollbacks.
@@ -127,6 +146,10 @@ impl<'a> PlanExecutor<'a> {
             begun: BTreeSet::new(),
             begun_groups: BTreeSet::new(),
             broken_groups: BTreeSet::new(),
+            failed_groups: BTreeSet::new(),
+            given_up: BTreeSet::new(),
+            tolerated: Vec::new(),
+            update_stops: BTreeMap::new(),
             rolled_back: BTreeSet::new(),
             went_back: Vec::new(),
             failures: Vec::new(),
@@ -143,6 +166,7 @@ impl<'a> PlanExecutor<'a> {
         let run_state = std::mem::take(&mut self.run_state);
         let mut running = FuturesUnordered::new();
         let (mut deaths, mut ending) = (container_events.deaths(), FuturesUnordered::new());
+        let mut restoring = FuturesUnordered::new();
         let mut scheduler = Scheduler::new(execution.plan, &execution.startup_histories);
         loop {
             let ready = self.ready_steps(&run_state);
@@ -153,11 +177,7 @@ impl<'a> PlanExecutor<'a> {
                 let step = &execution.plan.steps[id];
                 self.begun.insert(id);
                 self.begun_groups.extend(step.group);
-                let stop = if step.group.is_some() {
-                    execution.ctx.cancel.clone()
-                } else {
-                    self.stop.clone()
-                };
+                let stop = self.stop_of(step);
                 let run_state = &run_state;
                 running.push(async move {
                     (id, one_step(execution, container_events, run_state, id, step, &stop).await)
@@ -166,7 +186,7 @@ impl<'a> PlanExecutor<'a> {
             for event in self.waits.news(execution.plan, &self.states) {
                 execution.ctx.events.event(&event);
             }
-            if running.is_empty() && ending.is_empty() {
+            if running.is_empty() && ending.is_empty() && restoring.is_empty() {
                 match deaths.try_recv() {
                     Ok(death) => ending.push(self.look_at(death, &run_state)),
                     Err(_) => break,
@@ -191,16 +211,24 @@ impl<'a> PlanExecutor<'a> {
                     match result {
                         Ok(()) => self.enter(id, State::Done),
                         Err(failure) => {
-                            self.failed(id, failure);
+                            if let Some(group) = self.failed(id, failure) {
+                                restoring.push(self.restore_alone(id, group, &run_state));
+                            }
                             self.due.extend(scheduler.give_back());
                         }
                     }
                 }
                 death = deaths.select_next_some() => ending.push(self.look_at(death, &run_state)),
                 (id, result) = ending.select_next_some() => if let Err(failure) = result {
-                    self.broke(id, failure, &run_state);
+                    if let Some((id, group)) = self.broke(id, failure, &run_state) {
+                        restoring.push(self.restore_alone(id, group, &run_state));
+                    }
                     self.due.extend(scheduler.give_back());
                 },
+                restored = restoring.select_next_some() => {
+                    self.is_restored(restored);
+                    self.due.extend(scheduler.give_back());
+                }
                 () = Box::pin(again).fuse() => {}
                 () = Box::pin(interrupt).fuse() => {
                     self.interrupted = true;
@@ -208,8 +236,9 @@ impl<'a> PlanExecutor<'a> {
                 }
             }
         }
-        drop((running, ending));
+        drop((running, ending, restoring));
         self.run_state = run_state;
+        self.failures.append(&mut self.tolerated);
         self.roll_back().await;
         if self.interrupted {
             self.end_jobs().await;
@@ -217,23 +246,103 @@ impl<'a> PlanExecutor<'a> {
         self.outcome()
     }
 
-    fn failed(&mut self, id: StepId, failure: Failure) {
+    /// Cancels a long step. The steps of a group are finished, unless its update is rolled back.
+    fn stop_of(&mut self, step: &Step) -> CancellationToken {
+        let Some(group) = step.group else { return self.stop.clone() };
+        let cancel = &self.execution.ctx.cancel;
+        match self.execution.plan.update_of(group) {
+            Some(update) => self
+                .update_stops
+                .entry(update.service.as_str())
+                .or_insert_with(|| cancel.child_token())
+                .clone(),
+            None => cancel.clone(),
+        }
+    }
+
+    /// Handles the failure of a step. Returns the group that is rolled back alone, if the update of
+    /// its service goes on.
+    fn failed(&mut self, id: StepId, failure: Failure) -> Option<GroupId> {
         if failure.kind == Kind::Interrupted {
             // It was cancelled by Ctrl-C, or because another step failed.
             self.enter(id, State::NotDone);
             self.interrupted |= self.execution.ctx.cancel.is_cancelled();
-            return;
+            return None;
+        }
+        let reaction = self.reaction(self.execution.plan.steps[id].group);
+        if let Reaction::GoOn(group) = reaction {
+            self.tolerate(id, group, failure);
+            // The steps after it come once the old container serves again.
+            return Some(group);
         }
         self.enter(id, State::Failed);
+        if reaction == Reaction::Known {
+            return None;
+        }
         if self.execution.plan.tolerates(id) {
-            self.execution.ctx.log(
-                Level::Warning,
-                format!("{}: not required, continuing without it", failure.message),
-            );
-            return;
+            self.warn_of_optional(&failure);
+            return None;
         }
         self.failures.push(failure);
         self.stop.cancel();
+        None
+    }
+
+    fn warn_of_optional(&self, failure: &Failure) {
+        self.execution.ctx.log(
+            Level::Warning,
+            format!("{}: not required, continuing without it", failure.message),
+        );
+    }
+
+    /// The update goes on without the container of this group.
+    fn tolerate(&mut self, id: StepId, group: GroupId, failure: Failure) {
+        self.given_up.insert(group);
+        self.broken_groups.insert(group);
+        if self.execution.plan.tolerates(id) {
+            self.warn_of_optional(&failure);
+        } else {
+            let text = format!("{}: the update continues without this container", failure.message);
+            self.execution.ctx.log(Level::Warning, text);
+            self.tolerated.push(failure);
+        }
+    }
+
+    /// Decides what the failure of a container means for the update of its service.
+    fn reaction(&mut self, group: Option<GroupId>) -> Reaction {
+        let plan = self.execution.plan;
+        let Some((group, update)) = group.and_then(|group| Some((group, plan.update_of(group)?)))
+        else {
+            return Reaction::Fail;
+        };
+        let is_open = plan.rollbacks.get(&group).is_some_and(|back| !self.is_past(group, back));
+        if !is_open {
+            return Reaction::Fail;
+        }
+        if !self.failed_groups.insert(group) {
+            return Reaction::Known;
+        }
+        if self.interrupted || !self.failures.is_empty() {
+            return Reaction::Fail;
+        }
+        let failed = update.groups.intersection(&self.failed_groups).count();
+        if failed <= update.tolerated as usize || update.on_failure == FailureAction::Continue {
+            return Reaction::GoOn(group);
+        }
+        match update.on_failure {
+            FailureAction::Rollback => {
+                self.broken_groups.extend(&update.groups);
+                if let Some(stop) = self.update_stops.get(update.service.as_str()) {
+                    stop.cancel();
+                }
+            }
+            FailureAction::Pause | FailureAction::Continue => {
+                let begun = &self.begun_groups;
+                let new = update.groups.iter().filter(|group| !begun.contains(group));
+                self.broken_groups.extend(new);
+            }
+        }
+        Reaction::Fail
     }
 
     /// Handles the exit of a container that was ready. Finds the step that waited for it; `None` if
@@ -252,7 +361,14 @@ impl<'a> PlanExecutor<'a> {
             _ => false,
         });
         let stop = self.stop.clone();
+        let is_monitored = execution.plan.steps.iter().zip(&self.states).any(|(step, state)| {
+            matches!(&step.action, Action::Monitor { container, .. } if *state == State::Running && run_state.id(container) == death.container)
+        });
         async move {
+            if is_monitored {
+                // That step fails.
+                return (waited, Ok(()));
+            }
             let kept = || execution.kept.iter().find(|kept| kept.id == death.container).map(|kept| kept.service.as_str());
             let service = waited.and_then(|step| execution.plan.steps[step].service.as_deref()).or_else(kept);
             let described = service.and_then(|name| execution.project.and_then(|project| project.services.get(name)));
@@ -276,24 +392,36 @@ impl<'a> PlanExecutor<'a> {
     }
 
     /// A ready container has ended. This counts as a failure of the step that waited for it,
-    /// although this step is done.
-    fn broke(&mut self, id: Option<StepId>, failure: Failure, run_state: &RunState) {
+    /// although this step is done. Returns the step and its group as [`Self::failed`] does.
+    fn broke(
+        &mut self,
+        id: Option<StepId>,
+        failure: Failure,
+        run_state: &RunState,
+    ) -> Option<(StepId, GroupId)> {
+        if let Some(id) = id {
+            match self.reaction(self.execution.plan.steps[id].group) {
+                Reaction::GoOn(group) => {
+                    self.tolerate(id, group, failure);
+                    return Some((id, group));
+                }
+                Reaction::Known => return None,
+                Reaction::Fail => {}
+            }
+        }
         if let Some(id) = id.filter(|&id| self.execution.plan.tolerates(id)) {
             if let Action::Wait { container, .. } = &self.execution.plan.steps[id].action {
                 let container = run_state.id(container);
                 run_state.with(|known| known.ready.remove(&container));
             }
-            self.execution.ctx.log(
-                Level::Warning,
-                format!("{}: not required, continuing without it", failure.message),
-            );
-            return;
+            self.warn_of_optional(&failure);
+            return None;
         }
         if let Some(id) = id {
             let plan = self.execution.plan;
-            let group = plan.steps[id]
-                .group
-                .filter(|group| plan.rollbacks.get(group).is_some_and(|back| !self.is_past(back)));
+            let group = plan.steps[id].group.filter(|group| {
+                plan.rollbacks.get(group).is_some_and(|back| !self.is_past(*group, back))
+            });
             if let Some(group) = group {
                 // Other containers of the group are not ready yet, so the whole group is rolled
                 // back.
@@ -303,6 +431,7 @@ impl<'a> PlanExecutor<'a> {
         }
         self.failures.push(failure);
         self.stop.cancel();
+        None
     }
 
     /// Changes the state of a step. If this decides about the steps after it, they are looked at
@@ -336,12 +465,15 @@ impl<'a> PlanExecutor<'a> {
             let ended_badly = |before: &StepId| {
                 matches!(self.states[*before], State::Failed | State::NotDone)
                     && !step.tolerates.contains(before)
+                    && !(self.interrupted && self.is_of_same_update(step, *before))
             };
             if self.states[id] != State::Waiting {
                 continue;
             }
             if step.after.iter().any(ended_badly) {
                 self.enter(id, State::NotDone);
+            } else if self.unsettled[id] > 0 {
+                // It is looked at again.
             } else if !holds(step, run_state) {
                 self.enter(id, State::Skipped);
             } else if self.may_begin(step) {
@@ -357,16 +489,15 @@ impl<'a> PlanExecutor<'a> {
     /// can't be rolled back.
     fn may_begin(&self, step: &Step) -> bool {
         let no_way_back = |group: &GroupId| {
-            self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(back))
+            self.execution.plan.rollbacks.get(group).is_some_and(|back| self.is_past(*group, back))
         };
-        if self.interrupted {
+        if step.group.is_some_and(|group| self.broken_groups.contains(&group)) {
+            false
+        } else if self.interrupted {
             step.group.as_ref().is_some_and(no_way_back)
-        } else if self.failures.is_empty() {
-            true
         } else {
-            step.group.is_some_and(|group| {
-                self.begun_groups.contains(&group) && !self.broken_groups.contains(&group)
-            })
+            self.failures.is_empty()
+                || step.group.is_some_and(|group| self.begun_groups.contains(&group))
         }
     }
 
@@ -386,6 +517,16 @@ impl<'a> PlanExecutor<'a> {
             _ => None,
         });
         created.collect()
+    }
+
+    /// Whether the step `before` replaces another container of the same service. After an
+    /// interrupt, a finished replacement doesn't wait for the others.
+    fn is_of_same_update(&self, step: &Step, before: StepId) -> bool {
+        let plan = self.execution.plan;
+        let (Some(group), Some(other)) = (step.group, plan.steps[before].group) else {
+            return false;
+        };
+        group != other && plan.update_of(group).is_some_and(|update| update.groups.contains(&other))
     }
 
     fn outcome(&mut self) -> Result<(), Failure> {
@@ -452,7 +593,12 @@ async fn one_step(
     );
     let result = if matches!(
         step.action,
-        Action::PullImage { .. } | Action::BuildImage { .. } | Action::Wait { .. }
+        Action::PullImage { .. }
+            | Action::BuildImage { .. }
+            | Action::Wait { .. }
+            | Action::Verify { .. }
+            | Action::Monitor { .. }
+            | Action::Delay { .. }
     ) {
         futures::select_biased! {
             result = Box::pin(work).fuse() => result,

@@ -55,6 +55,8 @@ fn container_of(action: &Action) -> Option<&str> {
         | Action::RemoveContainer { container, .. }
         | Action::RenameContainer { container, .. }
         | Action::Wait { container, .. }
+        | Action::Verify { container }
+        | Action::Monitor { container, .. }
         | Action::Attach { container } => container.id.as_deref(),
         Action::CreateContainer { replaces, .. } => replaces.as_ref()?.id.as_deref(),
         _ => None,

@@ -87,6 +87,7 @@ mod suspend_restart;
 mod tests;
 mod verb_run;
 pub mod verbs;
+mod verify;
 pub mod writers;
 
 pub use run_context::{FileVariable, OnProgress, ProjectSettings, RunContext, VerbContext};

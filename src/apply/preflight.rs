@@ -219,14 +219,19 @@ impl Preflight<'_> {
                 }
                 None => Ok(()),
             },
-            Action::Wait { container, .. } | Action::Attach { container } => match &container.id {
+            Action::Wait { container, .. }
+            | Action::Verify { container }
+            | Action::Monitor { container, .. }
+            | Action::Attach { container } => match &container.id {
                 Some(id) => {
                     may_by_id(engine, Intent::LookIntoContainer(id), id, &container.name).await
                 }
                 None => Ok(()),
             },
             // Into a container that is checked where it is created.
-            Action::DeliverConfigs { .. } | Action::DeliverSecrets { .. } => Ok(()),
+            Action::DeliverConfigs { .. }
+            | Action::DeliverSecrets { .. }
+            | Action::Delay { .. } => Ok(()),
         }
     }
 

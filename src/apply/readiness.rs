@@ -1,6 +1,7 @@
 //! Readiness: spc runs a container's health check itself, in addition to the engine. The first
 //! check that passes counts.
 
+mod monitor;
 mod probe;
 mod wait_failure;
 
@@ -9,8 +10,9 @@ use std::time::Duration;
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::{FutureExt, StreamExt};
 
-pub use self::probe::{ProbeResult, probe};
-use self::probe::{cannot_run, pause, shown};
+pub use self::monitor::monitor;
+pub use self::probe::{ContainerCommand, ProbeResult, cannot_run, probe, run_in};
+use self::probe::{pause, shown};
 use super::container_events::{ContainerEvents, Signal};
 use super::observe::{InspectedContainer, inspect};
 use super::patience::until_next_word;

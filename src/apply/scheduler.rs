@@ -48,7 +48,11 @@ impl Scheduler {
         // A step comes after those that it depends on.
         for (id, step) in plan.steps.iter().enumerate().rev() {
             let own = ranks[id]
-                + if matches!(step.action, Action::Wait { .. }) { wait(step) } else { STEP_COUNTS };
+                + match &step.action {
+                    Action::Wait { .. } => wait(step),
+                    Action::Monitor { time, .. } | Action::Delay { time, .. } => *time,
+                    _ => STEP_COUNTS,
+                };
             for &before in &step.after {
                 ranks[before] = ranks[before].max(own);
                 leads[before] |= leads[id] || step.service != plan.steps[before].service;

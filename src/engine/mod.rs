@@ -174,6 +174,8 @@ pub struct ExecRequest {
     pub stdin: bool,
     /// The caller says that it changes nothing. For plans; not sent to the engine.
     pub read_only: bool,
+    /// Its output in a simulated container that has no other answer for it. Not sent to the engine.
+    pub simulated: Option<String>,
     /// How long the caller waits for its end. Only plans use it, because their virtual time does
     /// not advance meanwhile. Not sent to the engine.
     pub timeout: Option<Duration>,

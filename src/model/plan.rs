@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use super::cause::Cause;
-use super::spec::Network;
-use super::step::{ActionKind, Object, StepLabel};
+use super::spec::{FailureAction, Network, RollbackConfig};
+use super::step::{ActionKind, Object, ObjectKind, StepLabel};
+use super::time::format_duration;
 
 /// Steps that lead from the current state of the engine to the described one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The rollback of each group.
     pub rollbacks: BTreeMap<GroupId, Rollback>,
+    /// Replacements that belong together.
+    pub updates: Vec<ServiceUpdate>,
     /// Findings that the plan does not change.
     pub notes: Vec<String>,
 }
@@ -28,6 +32,21 @@ pub struct Rollback {
     /// Once these steps are done, the group is not rolled back any more: the new containers are in
     /// use.
     pub until: Vec<StepId>,
+}
+
+/// The replacements of all changed containers of one service, if a failure of one concerns the
+/// others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceUpdate {
+    pub service: String,
+    /// One for each container.
+    pub groups: BTreeSet<GroupId>,
+    /// How many containers may fail. Each of them is rolled back alone, and the update goes on.
+    pub tolerated: u32,
+    /// What happens if more of them fail.
+    pub on_failure: FailureAction,
+    /// How the old containers are restored.
+    pub rollback: RollbackConfig,
 }
 
 /// One step of a rollback.
@@ -180,6 +199,20 @@ pub enum Action {
         container: ContainerRef,
         until: WaitCondition,
     },
+    /// Asks a ready container what `x-spc-verify` of its service says.
+    Verify {
+        container: ContainerRef,
+    },
+    /// Watches a ready container for this time: it has to stay up and healthy.
+    Monitor {
+        container: ContainerRef,
+        time: Duration,
+    },
+    /// The pause before a batch of replacements, numbered from 1.
+    Delay {
+        batch: usize,
+        time: Duration,
+    },
     /// Reconnects a container to its networks, with the service's alias.
     Attach {
         container: ContainerRef,
@@ -214,6 +247,9 @@ impl Action {
             Self::StartContainer { .. } => ActionKind::Start,
             Self::Wait { until: WaitCondition::Ready, .. } => ActionKind::WaitUntilReady,
             Self::Wait { until: WaitCondition::Completed, .. } => ActionKind::WaitUntilCompleted,
+            Self::Verify { .. } => ActionKind::Verify,
+            Self::Monitor { .. } => ActionKind::Monitor,
+            Self::Delay { .. } => ActionKind::Delay,
             Self::Attach { .. } => ActionKind::Attach,
             Self::StopContainer { .. } => ActionKind::Stop,
             Self::RestartContainer { .. } => ActionKind::Restart,
@@ -238,10 +274,16 @@ impl Action {
             Self::RenameContainer { container, to } => {
                 Object::container(&container.name).with(format!("to {to}"))
             }
+            Self::Monitor { container, time } => {
+                Object::container(&container.name).with(format!("for {}", format_duration(*time)))
+            }
+            Self::Delay { batch, time } => Object::new(ObjectKind::Batch, batch.to_string())
+                .with(format!("by {}", format_duration(*time))),
             Self::DeliverConfigs { container }
             | Self::DeliverSecrets { container }
             | Self::StartContainer { container }
             | Self::Wait { container, .. }
+            | Self::Verify { container }
             | Self::Attach { container }
             | Self::StopContainer { container }
             | Self::RestartContainer { container }
@@ -251,7 +293,10 @@ impl Action {
 
     /// Whether this action changes the engine's state. A wait doesn't.
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Wait { .. })
+        !matches!(
+            self,
+            Self::Wait { .. } | Self::Verify { .. } | Self::Monitor { .. } | Self::Delay { .. }
+        )
     }
 }
 
@@ -285,6 +330,11 @@ impl Plan {
     /// Whether executing the plan changes anything.
     pub fn changes(&self) -> bool {
         self.steps.iter().any(|step| step.action.changes())
+    }
+
+    /// The update that the group belongs to.
+    pub fn update_of(&self, group: GroupId) -> Option<&ServiceUpdate> {
+        self.updates.iter().find(|update| update.groups.contains(&group))
     }
 
     /// All steps that end before `step` starts.
@@ -330,7 +380,10 @@ impl Plan {
 
     /// Whether a condition on the step's service waits for this step.
     fn is_condition(&self, step: StepId) -> bool {
-        matches!(self.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
+        matches!(
+            self.steps[step].action,
+            Action::StartContainer { .. } | Action::Wait { .. } | Action::Verify { .. }
+        )
     }
 
     /// Adds a step and returns its id. Duplicate dependencies are removed, and the others are

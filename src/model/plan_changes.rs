@@ -68,7 +68,9 @@ impl ChangeSign {
             | ActionKind::Write
             | ActionKind::WriteInto => Self::Change,
             ActionKind::Remove => Self::Remove,
-            ActionKind::Push
+            ActionKind::Delay
+            | ActionKind::Monitor
+            | ActionKind::Push
             | ActionKind::Request
             | ActionKind::Restart
             | ActionKind::Run
@@ -76,6 +78,7 @@ impl ChangeSign {
             | ActionKind::Signal
             | ActionKind::Start
             | ActionKind::Stop
+            | ActionKind::Verify
             | ActionKind::WaitUntilCompleted
             | ActionKind::WaitUntilReady => Self::None,
         }
@@ -243,7 +246,11 @@ fn is_joined(object: &Object) -> bool {
         ObjectKind::Container | ObjectKind::Image | ObjectKind::Network | ObjectKind::Volume => {
             object.relation.is_empty()
         }
-        ObjectKind::Command | ObjectKind::File | ObjectKind::Folder | ObjectKind::Request => false,
+        ObjectKind::Batch
+        | ObjectKind::Command
+        | ObjectKind::File
+        | ObjectKind::Folder
+        | ObjectKind::Request => false,
     }
 }
 

@@ -239,6 +239,9 @@ fn counts(plan: &Plan, id: StepId, removed: &BTreeSet<&str>) -> Option<SummaryKe
         | Action::DeliverConfigs { .. }
         | Action::DeliverSecrets { .. }
         | Action::Wait { .. }
+        | Action::Verify { .. }
+        | Action::Monitor { .. }
+        | Action::Delay { .. }
         | Action::Attach { .. } => false,
     };
     counts.then(|| SummaryKey::Action(step.action.kind()))

@@ -34,6 +34,7 @@ pub enum ActionKind {
     Build,
     Connect,
     Create,
+    Delay,
     #[strum(to_string = "deliver configs to")]
     DeliverConfigs,
     #[strum(to_string = "deliver secrets to")]
@@ -41,6 +42,7 @@ pub enum ActionKind {
     Disconnect,
     Import,
     Make,
+    Monitor,
     Pull,
     Push,
     Remove,
@@ -58,6 +60,7 @@ pub enum ActionKind {
     Stop,
     Tag,
     Update,
+    Verify,
     #[strum(to_string = "wait until completed")]
     WaitUntilCompleted,
     #[strum(to_string = "wait until ready")]
@@ -97,6 +100,8 @@ impl ActionKind {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum ObjectKind {
+    /// Containers of a service that are replaced at the same time.
+    Batch,
     Command,
     Container,
     File,

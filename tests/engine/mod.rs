@@ -50,6 +50,7 @@ mod stale;
 mod step_events;
 mod tls_engine;
 pub mod until;
+mod update_config;
 mod watch;
 mod webdriver;
 

@@ -49,7 +49,7 @@ pub(super) fn pause(waited: Duration, last_took: Duration, probed: usize) -> Dur
 }
 
 /// Exit codes of a shell or the engine for "not found" and "not executable".
-pub(super) fn cannot_run(code: i64) -> bool {
+pub fn cannot_run(code: i64) -> bool {
     matches!(code, 126 | 127)
 }
 
@@ -76,14 +76,37 @@ pub async fn probe(
             .hint("describe one with `healthcheck:`, or give a `test`"));
         }
     };
+    let command =
+        ContainerCommand { command, environment: Vec::new(), simulated: None, limit: seen.timeout };
+    run_in(ctx, seen, &command).await
+}
+
+/// A command that spc itself runs in a container.
+pub struct ContainerCommand {
+    pub command: Vec<String>,
+    /// `KEY=value`.
+    pub environment: Vec<String>,
+    /// Its output in a simulated container that has no other answer for it.
+    pub simulated: Option<String>,
+    pub limit: Duration,
+}
+
+/// Runs a command in a container, as the container's user. `None` if it timed out; then it is
+/// ended.
+pub async fn run_in(
+    ctx: &VerbContext,
+    seen: &InspectedContainer,
+    command: &ContainerCommand,
+) -> Result<Option<ProbeResult>, Failure> {
     let mut chance = [0; 8];
     ctx.host.random(&mut chance);
     let mark = exec_processes::mark(chance);
     let user = (!seen.user.is_empty()).then(|| seen.user.clone());
     let request = ExecRequest {
-        command,
-        environment: vec![mark.clone()],
+        command: command.command.clone(),
+        environment: command.environment.iter().cloned().chain([mark.clone()]).collect(),
         user: user.clone(),
+        simulated: command.simulated.clone(),
         ..ExecRequest::default()
     };
     let started = StartedCommand {
@@ -124,7 +147,7 @@ pub async fn probe(
     };
     let result = futures::select_biased! {
         result = Box::pin(run).fuse() => Some(result),
-        () = ctx.host.sleep(seen.timeout).fuse() => None,
+        () = ctx.host.sleep(command.limit).fuse() => None,
     };
     let Some(result) = result else {
         // If it can't be ended, it is a health check that hangs, and the wait reports that.

@@ -38,6 +38,8 @@ mod secrets;
 mod start_ports;
 mod trace;
 mod up;
+mod update;
+mod verify;
 mod waits;
 mod writers;
 

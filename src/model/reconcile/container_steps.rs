@@ -18,15 +18,13 @@ fn rightful<'a>(candidates: &[&'a Container], name: &str) -> Option<&'a Containe
 }
 
 impl<'a> Planner<'a> {
-    /// Container `number` of `service`. `previous`: the steps of the number before, which is
-    /// replaced first.
+    /// Container `number` of `service`.
     pub(super) fn container(
         &mut self,
         service: &'a Service,
         number: u32,
         before: &[StepId],
-        previous: Vec<StepId>,
-    ) -> Result<Vec<StepId>, Failure> {
+    ) -> Result<(), Failure> {
         let there =
             self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let of_number = there.iter().copied().filter(|container| container.number == number);
@@ -48,23 +46,20 @@ impl<'a> Planner<'a> {
         match (old, new) {
             (None, None) => {
                 self.create(service, number, &before);
-                Ok(previous)
+                Ok(())
             }
-            (Some(old), None) => self.existing(service, old, &before, previous),
+            (Some(old), None) => self.existing(service, old, &before),
             // The old container was removed, but the new one was not renamed yet: continue from
             // there.
             (None, Some(new)) => {
                 if self.is_held(&name) {
-                    self.unfinished(service, new, name, &before)?;
-                    return Ok(previous);
+                    return self.unfinished(service, new, name, &before);
                 }
                 let rename = Action::RenameContainer { container: reference(new), to: name };
                 let rename = self.add(Some(service), rename, Some(Cause::Interrupted), &before);
-                self.existing(service, new, &[&before[..], &[rename]].concat(), previous)
+                self.existing(service, new, &[&before[..], &[rename]].concat())
             }
-            (Some(old), Some(new)) => {
-                self.interrupted_replacement(service, old, new, &before, previous)
-            }
+            (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, &before),
         }
     }
 
@@ -138,7 +133,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Secrets, start and wait of a container that exists once `before` is done. Returns the wait.
+    /// Secrets, start, wait and verification of a container that exists once `before` is done.
+    /// Returns the last step.
     pub(super) fn start(
         &mut self,
         service: &Service,
@@ -147,7 +143,24 @@ impl<'a> Planner<'a> {
         before: &[StepId],
     ) -> StepId {
         let before = self.deliver(service, container, cause.clone(), before);
-        self.begin(service, container, cause, &before).1
+        let ready = self.begin(service, container, cause, &before).1;
+        self.verify(service, container, ready)
+    }
+
+    /// Verifies a new container that is ready, if the service says how. Returns the last step.
+    pub(super) fn verify(
+        &mut self,
+        service: &Service,
+        container: &ContainerRef,
+        ready: StepId,
+    ) -> StepId {
+        if service.verification.is_none() || self.is_job(service) {
+            return ready;
+        }
+        let verify = Action::Verify { container: container.clone() };
+        let step = self.add(Some(service), verify, None, &[ready]);
+        self.ready.entry(service.name.clone()).or_default().push(step);
+        step
     }
 
     /// Delivers configs and secrets, if there are any. Returns the steps after which the container

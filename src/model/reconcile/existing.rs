@@ -17,20 +17,13 @@ impl<'a> Planner<'a> {
         service: &'a Service,
         container: &'a Container,
         before: &[StepId],
-        previous: Vec<StepId>,
-    ) -> Result<Vec<StepId>, Failure> {
+    ) -> Result<(), Failure> {
         match self.difference(service, container) {
-            Difference::Same => {
-                self.keep(service, container, before)?;
-                Ok(previous)
+            Difference::Same => self.keep(service, container, before),
+            Difference::Changed(cause) => {
+                self.replace(service, container, cause, before, OldContainer::AsItIs);
+                Ok(())
             }
-            Difference::Changed(cause) => Ok(self.replace(
-                service,
-                container,
-                cause,
-                &[before, &previous].concat(),
-                OldContainer::AsItIs,
-            )),
             Difference::Image(known_after) => {
                 let when = StepCondition {
                     image: service.image.clone(),
@@ -39,17 +32,12 @@ impl<'a> Planner<'a> {
                     same: false,
                 };
                 self.when = Some(when.clone());
-                let last = self.replace(
-                    service,
-                    container,
-                    Cause::ImageChanged(None),
-                    &[before, &previous].concat(),
-                    OldContainer::AsItIs,
-                );
+                let cause = Cause::ImageChanged(None);
+                self.replace(service, container, cause, before, OldContainer::AsItIs);
                 self.when = Some(StepCondition { same: true, ..when });
-                self.keep(service, container, before)?;
+                let kept = self.keep(service, container, before);
                 self.when = None;
-                Ok(last)
+                kept
             }
         }
     }

@@ -7,6 +7,7 @@ use super::super::observed_state::Network;
 use super::super::plan::{
     Action, Anonymous, ContainerRef, GroupId, Plan, Rollback, RollbackAction, StepId, WaitCondition,
 };
+use super::super::spec::FailureAction;
 
 /// The groups of a plan while they are joined.
 pub(super) struct MergedGroups {
@@ -46,6 +47,8 @@ fn subject(action: &Action) -> Option<Subject<'_>> {
         | Action::DeliverSecrets { container }
         | Action::StartContainer { container }
         | Action::Wait { container, .. }
+        | Action::Verify { container }
+        | Action::Monitor { container, .. }
         | Action::Attach { container }
         | Action::StopContainer { container }
         | Action::RestartContainer { container }
@@ -98,8 +101,8 @@ impl MergedGroups {
     /// Joins the groups of the two steps, so that their containers are rolled back together.
     pub(super) fn join(&mut self, plan: &Plan, one: StepId, other: StepId) {
         let (one, other) = (self.group(plan, one), self.group(plan, other));
-        self.touched.extend([one, other]);
         if one != other {
+            self.touched.extend([one, other]);
             self.parent.insert(one.max(other), one.min(other));
         }
     }
@@ -136,6 +139,15 @@ impl MergedGroups {
         let mut closing = Vec::new();
         let roots: BTreeSet<GroupId> =
             std::mem::take(&mut self.touched).into_iter().map(|group| self.root(group)).collect();
+        for update in &mut plan.updates {
+            let groups: BTreeSet<GroupId> =
+                update.groups.iter().map(|&group| self.root(group)).collect();
+            // What one of its containers passes on can't be in two places, so nobody goes on alone.
+            if groups.iter().any(|group| roots.contains(group)) {
+                (update.tolerated, update.on_failure) = (0, FailureAction::Rollback);
+            }
+            update.groups = groups;
+        }
         for root in roots {
             let steps: Vec<StepId> = (0..plan.steps.len())
                 .filter(|&step| self.of[step].is_some_and(|group| self.root(group) == root))

@@ -2,6 +2,7 @@
 //! plan.
 
 mod addresses;
+mod batches;
 mod conditions;
 mod container_steps;
 mod desired_state;

@@ -23,7 +23,10 @@ pub(super) fn sort(
         after[step].insert(before);
     }
     let is_condition = |plan: &Plan, step: StepId| {
-        matches!(plan.steps[step].action, Action::StartContainer { .. } | Action::Wait { .. })
+        matches!(
+            plan.steps[step].action,
+            Action::StartContainer { .. } | Action::Wait { .. } | Action::Verify { .. }
+        )
     };
     let sorted = topological(&after)
         .or_else(|circle| {

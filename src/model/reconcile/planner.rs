@@ -35,6 +35,8 @@ pub(super) struct Planner<'a> {
     pub(super) ready: BTreeMap<String, Vec<StepId>>,
     pub(super) completed: BTreeMap<String, Vec<StepId>>,
     pub(super) groups: GroupId,
+    /// The replacements of the current service.
+    pub(super) batches: Batches,
     /// The stops of removed containers, by their ids, after which others write to their storage.
     pub(super) let_go: BTreeMap<String, StepId>,
     /// Such a stop, and the service that it is for.
@@ -44,6 +46,34 @@ pub(super) struct Planner<'a> {
     pub(super) passed_on: Vec<(&'a str, String)>,
     /// Set on every step that is added.
     pub(super) group: Option<GroupId>,
+    pub(super) when: Option<StepCondition>,
+}
+
+/// The replacements of a service while they are planned.
+#[derive(Default)]
+pub(super) struct Batches {
+    /// The number of the current batch, from 0.
+    pub(super) number: usize,
+    /// How many containers it replaces so far.
+    pub(super) members: u32,
+    /// The steps that it waits for.
+    pub(super) waits: Vec<StepId>,
+    /// The steps after which the next batch can begin.
+    pub(super) ends: Vec<StepId>,
+    pub(super) replacements: Vec<Replacement>,
+}
+
+/// One replacement, until the new container is proven.
+pub(super) struct Replacement {
+    pub(super) group: GroupId,
+    pub(super) old: ContainerRef,
+    pub(super) new: ContainerRef,
+    /// The final name of the new one.
+    pub(super) name: String,
+    /// The step after which the new one is ready, verified and monitored.
+    pub(super) proven: StepId,
+    /// The step that stops the old one after that.
+    pub(super) stopped: Option<StepId>,
     pub(super) when: Option<StepCondition>,
 }
 

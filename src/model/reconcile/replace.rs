@@ -10,8 +10,7 @@ use super::super::spec::{Service, UpdateOrder};
 use super::planner::{Difference, OldContainer, Planner, new_name, reference};
 
 impl<'a> Planner<'a> {
-    /// Replaces `old`. Returns the steps after which the next container of the service may be
-    /// replaced.
+    /// Replaces `old`, in the current batch or the next one.
     pub(super) fn replace(
         &mut self,
         service: &'a Service,
@@ -19,7 +18,20 @@ impl<'a> Planner<'a> {
         cause: Cause,
         before: &[StepId],
         found: OldContainer,
-    ) -> Vec<StepId> {
+    ) {
+        let waits = self.enter_batch(service);
+        self.replace_now(service, old, cause, &[before, &waits].concat(), found);
+    }
+
+    /// Replaces `old` in the current batch.
+    fn replace_now(
+        &mut self,
+        service: &'a Service,
+        old: &Container,
+        cause: Cause,
+        before: &[StepId],
+        found: OldContainer,
+    ) {
         let name = self.container_name(service, old.number);
         let new = ContainerRef::new(new_name(&name));
         let group = self.begin_group();
@@ -35,33 +47,33 @@ impl<'a> Planner<'a> {
         let made = self.deliver(service, &new, None, &[created]);
         let (stopped, started, ready) = match service.update_order {
             UpdateOrder::StopFirst => self.stop_then_start(service, old, &new, &made),
-            UpdateOrder::StartFirst => self.start_beside(service, &new, &made),
+            UpdateOrder::StartFirst => {
+                let (started, ready) = self.start_beside(service, &new, &made);
+                (None, started, ready)
+            }
         };
-        let mut undo = Vec::new();
-        let undone =
-            |action, of| RollbackAction { service: Some(service.name.clone()), action, of };
-        if service.update_order == UpdateOrder::StopFirst {
-            // A gentle stop: it may have written to the volumes that the old one gets back.
-            undo.push(undone(Action::StopContainer { container: new.clone() }, Some(started)));
-        }
-        // The new container stays until the old one has started: if a run is killed in between, the
-        // next one sees which container to restore.
-        let restore = stopped.is_some()
-            || found == OldContainer::Interrupted && self.was_stopped(service, old);
-        if restore {
-            undo.push(undone(Action::StartContainer { container: reference(old) }, stopped));
-        }
-        undo.push(undone(remove_new(&new), Some(created)));
-        if restore {
-            undo.push(undone(
-                Action::Wait { container: reference(old), until: WaitCondition::Ready },
-                stopped,
-            ));
-        }
-        self.plan.rollbacks.insert(group, Rollback { undo, until: vec![ready] });
-        let last = self.take_over(service, old, &new, &name, ready);
-        self.group = None;
-        last
+        let proven = self.monitor(service, &new, ready);
+        let stopped_last = self.stop_last(service, old, proven);
+        let stopped = stopped.or(stopped_last);
+        let was_stopped = found == OldContainer::Interrupted && self.was_stopped(service, old);
+        let undo = Undo {
+            service,
+            old,
+            new: &new,
+            created: Some(created),
+            // A new container that only starts beside the old one serves once that is stopped.
+            serves: match service.update_order {
+                UpdateOrder::StartFirst if !was_stopped => stopped,
+                _ => Some(started),
+            },
+            restart: match stopped {
+                Some(stopped) => OldRestart::IfBegun(stopped),
+                None if was_stopped => OldRestart::Always,
+                None => OldRestart::Never,
+            },
+        };
+        self.plan.rollbacks.insert(group, Rollback { undo: undo.actions(), until: vec![proven] });
+        self.replaced(service, old, &new, proven, stopped_last);
     }
 
     fn begin_group(&mut self) -> usize {
@@ -96,49 +108,41 @@ impl<'a> Planner<'a> {
         });
         let before: Vec<StepId> = made.iter().copied().chain(stopped).collect();
         let (started, ready) = self.begin(service, new, None, &before);
-        (stopped, started, ready)
+        (stopped, started, self.verify(service, new, ready))
     }
 
+    /// The steps of the start, and the last one before the old container is stopped.
     fn start_beside(
         &mut self,
         service: &Service,
         new: &ContainerRef,
         made: &[StepId],
-    ) -> (Option<StepId>, StepId, StepId) {
+    ) -> (StepId, StepId) {
         let (started, ready) = self.begin(service, new, None, made);
+        let ready = self.verify(service, new, ready);
         let attached =
             self.add(Some(service), Action::Attach { container: new.clone() }, None, &[ready]);
         // The attachment changed its address, so the services that depend on it wait for this step.
-        (None, started, self.wait(service, new, &[attached]))
+        (started, self.wait(service, new, &[attached]))
     }
 
-    /// Removes the old container and renames the new one.
-    fn take_over(
-        &mut self,
-        service: &Service,
-        old: &Container,
-        new: &ContainerRef,
-        name: &str,
-        ready: StepId,
-    ) -> Vec<StepId> {
-        let mut before = vec![ready];
-        if service.update_order == UpdateOrder::StartFirst && old.is_up() {
-            before.push(self.add(
-                Some(service),
-                Action::StopContainer { container: reference(old) },
-                None,
-                &before,
-            ));
+    /// Watches a replacement that is ready. Returns the last step before it counts as proven.
+    fn monitor(&mut self, service: &Service, new: &ContainerRef, ready: StepId) -> StepId {
+        let time = service.update.monitor;
+        if time.is_zero() || self.is_job(service) {
+            return ready;
         }
-        let remove =
-            Action::RemoveContainer { container: reference(old), volumes: Anonymous::Kept };
-        let removed = self.add(Some(service), remove, None, &before);
-        vec![self.add(
-            Some(service),
-            Action::RenameContainer { container: new.clone(), to: name.to_owned() },
-            None,
-            &[removed],
-        )]
+        self.add(Some(service), Action::Monitor { container: new.clone(), time }, None, &[ready])
+    }
+
+    /// In the order `start-first`, stops the old container after the new one is proven: until then
+    /// a failure leaves no gap.
+    fn stop_last(&mut self, service: &Service, old: &Container, proven: StepId) -> Option<StepId> {
+        let is_last = service.update_order == UpdateOrder::StartFirst && old.is_up();
+        is_last.then(|| {
+            let stop = Action::StopContainer { container: reference(old) };
+            self.add(Some(service), stop, None, &[proven])
+        })
     }
 
     /// Both the old and the new container exist: a run was killed in between.
@@ -148,48 +152,75 @@ impl<'a> Planner<'a> {
         old: &'a Container,
         new: &'a Container,
         before: &[StepId],
-        previous: Vec<StepId>,
-    ) -> Result<Vec<StepId>, Failure> {
+    ) -> Result<(), Failure> {
         let serves = new.is_up() || self.is_completed(service, new);
         if serves && matches!(self.difference(service, new), Difference::Same) {
-            return Ok(self.finish_replacement(service, old, &reference(new), before));
+            self.finish_replacement(service, old, &reference(new), before);
+            return Ok(());
         }
-        let mut gone = Vec::new();
-        if new.is_up() {
-            // It may be writing to a volume that the old one gets back.
-            gone.push(self.add(
-                Some(service),
-                Action::StopContainer { container: reference(new) },
-                Some(Cause::Interrupted),
-                &[],
-            ));
-        }
-        gone = vec![self.add(
-            Some(service),
-            remove_new(&reference(new)),
-            Some(Cause::Interrupted),
-            &gone,
-        )];
-        let before = [before, &gone[..]].concat();
+        // The killed run may have replaced all containers of the service, so one batch after the
+        // other goes.
+        let waits = self.enter_batch(service);
         let cause = match self.difference(service, old) {
             Difference::Same => {
-                if self.was_stopped(service, old) {
-                    self.begin(service, &reference(old), Some(Cause::Interrupted), &before);
-                } else {
-                    self.keep(service, old, &before)?;
-                }
-                return Ok(previous);
+                return self.call_off(service, old, new, before, &waits);
             }
             Difference::Changed(cause) => cause,
             Difference::Image(_) => Cause::ImageChanged(None),
         };
-        Ok(self.replace(
-            service,
-            old,
-            cause,
-            &[before, previous].concat(),
-            OldContainer::Interrupted,
-        ))
+        let removed = self.remove_interrupted(service, new, &waits);
+        let before = [before, &waits, &[removed]].concat();
+        self.replace_now(service, old, cause, &before, OldContainer::Interrupted);
+        Ok(())
+    }
+
+    /// Stops and removes the new container of a killed run. Returns the removal.
+    fn remove_interrupted(
+        &mut self,
+        service: &Service,
+        new: &Container,
+        before: &[StepId],
+    ) -> StepId {
+        let mut before = before.to_vec();
+        if new.is_up() {
+            // It may be writing to a volume that the old one gets back.
+            before = vec![self.add(
+                Some(service),
+                Action::StopContainer { container: reference(new) },
+                Some(Cause::Interrupted),
+                &before,
+            )];
+        }
+        self.add(Some(service), remove_new(&reference(new)), Some(Cause::Interrupted), &before)
+    }
+
+    /// The description is that of the old container again: the new one goes. `waits`: the steps of
+    /// the batch before.
+    fn call_off(
+        &mut self,
+        service: &'a Service,
+        old: &'a Container,
+        new: &'a Container,
+        before: &[StepId],
+        waits: &[StepId],
+    ) -> Result<(), Failure> {
+        let all = [before, waits].concat();
+        let is_stopped = self.was_stopped(service, old);
+        if is_stopped && new.is_up() && service.update_order == UpdateOrder::StartFirst {
+            let (_, ready) = self.begin(service, &reference(old), Some(Cause::Interrupted), &all);
+            let removed = self.remove_interrupted(service, new, &[ready]);
+            self.end_batch_after(&[removed]);
+            return Ok(());
+        }
+        let removed = self.remove_interrupted(service, new, waits);
+        let before = [&all[..], &[removed]].concat();
+        if is_stopped {
+            let (_, ready) =
+                self.begin(service, &reference(old), Some(Cause::Interrupted), &before);
+            self.end_batch_after(&[ready]);
+            return Ok(());
+        }
+        self.keep(service, old, &before)
     }
 
     /// The new one runs: continue from there.
@@ -199,12 +230,8 @@ impl<'a> Planner<'a> {
         old: &'a Container,
         new: &ContainerRef,
         before: &[StepId],
-    ) -> Vec<StepId> {
-        let name = self.container_name(service, old.number);
+    ) {
         let group = self.begin_group();
-        let always =
-            |action| RollbackAction { service: Some(service.name.clone()), action, of: None };
-        let mut undo = Vec::new();
         let mut before = before.to_vec();
         // The engine started both. Stop the old one at once, with its own signal.
         let both = old.is_up() && service.update_order == UpdateOrder::StopFirst;
@@ -217,36 +244,99 @@ impl<'a> Planner<'a> {
             ));
         }
         let before = &before[..];
-        if service.update_order == UpdateOrder::StopFirst {
-            undo.push(always(Action::StopContainer { container: new.clone() }));
-        }
-        let restore = both || self.was_stopped(service, old);
-        if restore {
-            undo.push(always(Action::StartContainer { container: reference(old) }));
-        }
-        undo.push(always(remove_new(new)));
-        if restore {
-            undo.push(always(Action::Wait {
-                container: reference(old),
-                until: WaitCondition::Ready,
-            }));
-        }
         let ready = match service.update_order {
-            UpdateOrder::StopFirst => self.wait(service, new, before),
+            UpdateOrder::StopFirst => {
+                let ready = self.wait(service, new, before);
+                self.verify(service, new, ready)
+            }
             UpdateOrder::StartFirst => {
+                // The killed run may not have come to its verification.
+                let mut before = before.to_vec();
+                if service.verification.is_some() {
+                    let ready = self.wait(service, new, &before);
+                    before = vec![self.verify(service, new, ready)];
+                }
                 let attached = self.add(
                     Some(service),
                     Action::Attach { container: new.clone() },
                     Some(Cause::Interrupted),
-                    before,
+                    &before,
                 );
                 self.wait(service, new, &[attached])
             }
         };
-        self.plan.rollbacks.insert(group, Rollback { undo, until: vec![ready] });
-        let last = self.take_over(service, old, new, &name, ready);
-        self.group = None;
-        last
+        let proven = self.monitor(service, new, ready);
+        let stopped_last = self.stop_last(service, old, proven);
+        let was_stopped = both || self.was_stopped(service, old);
+        let undo = Undo {
+            service,
+            old,
+            new,
+            created: None,
+            serves: None,
+            restart: match stopped_last {
+                _ if was_stopped => OldRestart::Always,
+                Some(stopped) => OldRestart::IfBegun(stopped),
+                None => OldRestart::Never,
+            },
+        };
+        self.plan.rollbacks.insert(group, Rollback { undo: undo.actions(), until: vec![proven] });
+        self.replaced(service, old, new, proven, stopped_last);
+    }
+}
+
+/// How one replacement is undone. Each step is one of the plan: only if it was begun there is
+/// something to undo; `None` means always.
+struct Undo<'p> {
+    service: &'p Service,
+    old: &'p Container,
+    new: &'p ContainerRef,
+    created: Option<StepId>,
+    /// From this step on the new container is stopped gently: it serves, or it may have written to
+    /// the volumes that the old one gets back.
+    serves: Option<StepId>,
+    restart: OldRestart,
+}
+
+/// Whether a rollback starts the old container.
+#[derive(Clone, Copy)]
+enum OldRestart {
+    /// It runs, or it did not run before.
+    Never,
+    /// If this step, which stops it, was begun.
+    IfBegun(StepId),
+    Always,
+}
+
+impl Undo<'_> {
+    fn actions(&self) -> Vec<RollbackAction> {
+        let undone =
+            |action, of| RollbackAction { service: Some(self.service.name.clone()), action, of };
+        let old = || reference(self.old);
+        let order = self.service.rollback.order.unwrap_or(self.service.update_order);
+        let stop = undone(Action::StopContainer { container: self.new.clone() }, self.serves);
+        let remove = undone(remove_new(self.new), self.created);
+        let starts_first = self.service.update_order == UpdateOrder::StartFirst;
+        let stopped = match self.restart {
+            // A new container beside the old one is not in use: its removal ends it.
+            OldRestart::Never if starts_first => return vec![remove],
+            OldRestart::Never => return vec![stop, remove],
+            OldRestart::IfBegun(stopped) => Some(stopped),
+            OldRestart::Always => None,
+        };
+        let start = undone(Action::StartContainer { container: old() }, stopped);
+        let wait = undone(Action::Wait { container: old(), until: WaitCondition::Ready }, stopped);
+        // The new container stays until the old one has started: if a run is killed in between, the
+        // next one sees which container to restore.
+        let mut actions = match order {
+            UpdateOrder::StopFirst => vec![stop, start, remove, wait],
+            UpdateOrder::StartFirst => vec![start, wait, stop, remove],
+        };
+        let time = self.service.rollback.monitor;
+        if !time.is_zero() {
+            actions.push(undone(Action::Monitor { container: old(), time }, stopped));
+        }
+        actions
     }
 }
 

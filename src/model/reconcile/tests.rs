@@ -4,6 +4,7 @@ mod hand_over;
 mod removal;
 mod secrets;
 mod states;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

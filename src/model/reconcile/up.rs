@@ -15,7 +15,7 @@ use super::holders::holders;
 use super::images_first;
 use super::leftover_one_offs;
 use super::orphan_networks::orphan_networks;
-use super::planner::Planner;
+use super::planner::{Batches, Planner};
 
 /// The plan that brings up the wanted services and waits until they are ready.
 pub fn up(wanted: &DesiredState<'_>, observed: &ObservedState) -> Result<Plan, Failure> {
@@ -128,6 +128,7 @@ impl<'a> Planner<'a> {
             ready: BTreeMap::new(),
             completed: BTreeMap::new(),
             groups: 0,
+            batches: Batches::default(),
             let_go: BTreeMap::new(),
             handed_over: Vec::new(),
             passed_on: Vec::new(),
@@ -167,14 +168,25 @@ impl<'a> Planner<'a> {
         // Other containers that write to its volumes come first.
         let removals = self.removals(service, &before);
         before.extend(removals);
-        let mut previous: Vec<StepId> = Vec::new();
-        for number in 1..=service.scale {
-            previous = self.container(service, number, &before, previous)?;
+        // What a killed run left down comes up before anything else goes down.
+        let mut numbers: Vec<u32> = (1..=service.scale).collect();
+        numbers.sort_by_key(|&number| !self.is_down(service, number));
+        for number in numbers {
+            self.container(service, number, &before)?;
         }
+        self.end_batches(service);
         if self.wanted.project.own_volumes(service).is_empty() {
             self.surplus(service, &[]);
         }
         Ok(())
+    }
+
+    /// Whether all containers of this number are stopped.
+    fn is_down(&self, service: &Service, number: u32) -> bool {
+        let there =
+            self.of_service.get(service.name.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let mut of_number = there.iter().filter(|container| container.number == number).peekable();
+        of_number.peek().is_some() && !of_number.any(|container| container.is_up())
     }
 
     /// The step after which the service's image exists; services with the same image share it. If a

@@ -7,6 +7,8 @@
 //!   read them with [`reader`]
 //! - [`build`], [`health`], [`mount`], [`port`], [`network`], [`volume`], [`secret`], [`config`]: the
 //!   parts
+//! - [`update`], [`verify`]: how the containers of a service are replaced, and what they have to
+//!   answer before
 //! - [`builders`]: finds the service that builds an image which others name
 //! - [`contents`], [`tokens`]: files whose content is part of a description, and the places where
 //!   secrets may be
@@ -35,7 +37,9 @@ pub mod secret;
 pub mod service;
 mod sizes;
 pub mod tokens;
+mod update;
 mod values;
+pub mod verify;
 pub mod volume;
 
 #[cfg(test)]
@@ -53,8 +57,9 @@ pub use read_service::MOST_CONTAINERS;
 pub use secret::{FileMount, Secret, SecretSource};
 pub use service::{
     Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service,
-    UpdateOrder,
 };
+pub use update::{FailureAction, FailureRatio, RollbackConfig, UpdateConfig, UpdateOrder};
+pub use verify::Verification;
 pub use volume::Volume;
 
 /// Whether a flag is not set. Such a flag is omitted from the canonical form.

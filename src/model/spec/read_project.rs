@@ -163,6 +163,16 @@ impl Project {
                     }
                     continue;
                 };
+                if how.condition == Condition::Completed && job.verification.is_some() {
+                    let message = format!(
+                        "\"{name}\" waits for \"{dependency}\" to complete, so it has no server that x-spc-verify could ask"
+                    );
+                    return Err(Failure::usage(message).hint("remove x-spc-verify").at(path(&[
+                        "services",
+                        dependency,
+                        "x-spc-verify",
+                    ])));
+                }
                 if how.condition == Condition::Completed
                     && matches!(job.restart, Restart::Always | Restart::UnlessStopped)
                 {

@@ -11,8 +11,9 @@ use super::reader::Field;
 use super::secret::SECRETS_FOLDER;
 use super::service::{
     Condition, Dependency, EnvFile, Logging, NetworkAttachment, ProbeMode, Restart, Service,
-    UpdateOrder,
 };
+use super::update::{UpdateOrder, Updates};
+use super::verify::Verification;
 use super::{
     Build, FileMount, Healthcheck, Mount, Port, config, container_fields, log_options, values,
 };
@@ -288,30 +289,15 @@ fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Fa
 #[derive(Default)]
 struct Deploy {
     replicas: Option<u32>,
-    order: Option<UpdateOrder>,
+    updates: Updates,
 }
 
 fn read_deploy(field: &Field<'_>) -> Result<Deploy, Failure> {
     let mut map = field.map()?;
     let replicas = map.read("replicas", count)?;
-    let order = map.read("update_config", |field| {
-        let mut map = field.map()?;
-        let order = map.read("order", |field| field.one_of(&["stop-first", "start-first"]))?;
-        map.finish(&["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio"])?;
-        Ok(order.map(|word| {
-            if word == "start-first" { UpdateOrder::StartFirst } else { UpdateOrder::StopFirst }
-        }))
-    })?;
-    map.finish(&[
-        "mode",
-        "endpoint_mode",
-        "labels",
-        "placement",
-        "resources",
-        "restart_policy",
-        "rollback_config",
-    ])?;
-    Ok(Deploy { replicas, order: order.flatten() })
+    let updates = Updates::read(map.get("update_config"), map.get("rollback_config"))?;
+    map.finish(&["mode", "endpoint_mode", "labels", "placement", "resources", "restart_policy"])?;
+    Ok(Deploy { replicas, updates })
 }
 
 impl Service {
@@ -393,13 +379,16 @@ impl Service {
             extra_hosts: map.read("extra_hosts", read_extra_hosts)?.unwrap_or_default(),
             read_only: map.read("read_only", Field::bool)?.unwrap_or(false),
             container_name: map.read("container_name", container_fields::container_name)?,
-            update_order: deploy.order.unwrap_or_default(),
+            update_order: deploy.updates.order,
+            update: deploy.updates.update,
+            rollback: deploy.updates.rollback,
             probe: map.read("x-spc-probe", |field| field.one_of(&["engine", "own"]))?.map_or(
                 ProbeMode::Own,
                 |word| {
                     if word == "engine" { ProbeMode::Engine } else { ProbeMode::Own }
                 },
             ),
+            verification: map.read("x-spc-verify", |field| Verification::read(field, name))?,
         };
         map.finish(UNSUPPORTED)?;
         // Last: a misspelt "image", or a key such as "extends", is why there is none.
@@ -430,7 +419,15 @@ impl Service {
         }
         values::check(self, field)?;
         self.check_scale().map_err(|failure| Failure { path: field.fail("").path, ..failure })?;
-        if self.update_order == UpdateOrder::StartFirst && self.container_name.is_some() {
+        let starts_first = self.update_order == UpdateOrder::StartFirst;
+        if self.rollback.order == Some(UpdateOrder::StartFirst) && !starts_first {
+            // Both would also write to the anonymous volumes that the new container took over.
+            let message = "\"rollback_config\" can have the order \"start-first\" only if \"update_config\" has it";
+            return Err(field
+                .fail_value(&["deploy", "rollback_config", "order"], message)
+                .hint("leave it out: a rollback has the order of the update"));
+        }
+        if starts_first && self.container_name.is_some() {
             return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
         }
         Ok(())

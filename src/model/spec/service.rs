@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::update::{RollbackConfig, UpdateConfig, UpdateOrder};
+use super::verify::Verification;
 use super::{Build, FileMount, HealthTest, Healthcheck, Mount, MountSource, Port, is_false};
 use crate::model::Failure;
 
@@ -75,7 +77,14 @@ pub struct Service {
     #[serde(skip)]
     pub update_order: UpdateOrder,
     #[serde(skip)]
+    pub update: UpdateConfig,
+    #[serde(skip)]
+    pub rollback: RollbackConfig,
+    #[serde(skip)]
     pub probe: ProbeMode,
+    /// `x-spc-verify`.
+    #[serde(skip)]
+    pub verification: Option<Verification>,
 }
 
 /// A file of `KEY=value` lines added to the environment.
@@ -155,24 +164,6 @@ pub struct Logging {
     pub driver: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
-}
-
-/// `deploy.update_config.order`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum UpdateOrder {
-    #[default]
-    StopFirst,
-    StartFirst,
-}
-
-impl UpdateOrder {
-    /// The word in a description.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::StopFirst => "stop-first",
-            Self::StartFirst => "start-first",
-        }
-    }
 }
 
 /// `x-spc-probe`: selects whether probes of spc or only the engine's checks decide that a container

@@ -8,6 +8,7 @@ use crate::model::secret::Secrets;
 use crate::model::{Failure, Kind};
 
 mod unset;
+mod update;
 
 fn read(description: Value) -> Result<Project, Failure> {
     let options = ReadOptions {

@@ -233,7 +233,10 @@ impl Process {
         if view.health_test.as_ref() == Some(&request.command) && !view.ready {
             return ExecAnswer::failure(1, "not ready\n");
         }
-        ExecAnswer::default()
+        request
+            .simulated
+            .as_ref()
+            .map_or_else(ExecAnswer::default, |output| ExecAnswer::stdout(output.clone()))
     }
 }
 

@@ -104,17 +104,19 @@ fn start_first_serves_beside_the_old_one_and_takes_the_alias_when_ready() {
   3  wait until ready container spc-web-1.new  after 2
   4  attach container spc-web-1.new  after 3
   5  wait until ready container spc-web-1.new  after 4
-  6  stop container spc-web-1  after 5
-  7  remove container spc-web-1  after 5, 6
-  8  rename container spc-web-1.new to spc-web-1  after 7
-  9  create container spc-web-2.new  (environment A changed)  after 8
- 10  start container spc-web-2.new  after 9
- 11  wait until ready container spc-web-2.new  after 10
- 12  attach container spc-web-2.new  after 11
- 13  wait until ready container spc-web-2.new  after 12
+  6  monitor container spc-web-1.new for 5s  after 5
+  7  stop container spc-web-1  after 6
+  8  create container spc-web-2.new  (environment A changed)  after 7
+  9  start container spc-web-2.new  after 8
+ 10  wait until ready container spc-web-2.new  after 9
+ 11  attach container spc-web-2.new  after 10
+ 12  wait until ready container spc-web-2.new  after 11
+ 13  monitor container spc-web-2.new for 5s  after 12
  14  stop container spc-web-2  after 13
- 15  remove container spc-web-2  after 13, 14
- 16  rename container spc-web-2.new to spc-web-2  after 15
+ 15  remove container spc-web-1  after 6, 7, 13
+ 16  rename container spc-web-1.new to spc-web-1  after 15
+ 17  remove container spc-web-2  after 6, 13, 14
+ 18  rename container spc-web-2.new to spc-web-2  after 17
 "
     );
 }

@@ -21,6 +21,7 @@ fn full() -> Value {
             },
             "working_dir": "/w", "hostname": "h", "user": "app", "stop_signal": "SIGINT", "restart": "always", "container_name": "shop-one",
             "stop_grace_period": "5s", "init": "true", "read_only": "false", "scale": "1", "x-spc-probe": "engine",
+            "x-spc-verify": {"url": "http://localhost/"},
             "command": "run", "entrypoint": "enter",
             "healthcheck": {
                 "disable": "false", "interval": "5s", "timeout": "5s", "retries": "5", "start_period": "5s", "start_interval": "5s",
@@ -37,7 +38,9 @@ fn full() -> Value {
             "configs": [{"source": "c", "target": "/run/secrets/c", "uid": "1", "gid": "1", "mode": "0400"}],
             "env_file": [{"path": "./e", "required": "true"}],
             "depends_on": {"b": {"condition": "service_started", "required": "true"}},
-            "deploy": {"replicas": "1", "update_config": {"order": "stop-first"}},
+            "deploy": {"replicas": "1", "update_config": {
+                "order": "stop-first", "parallelism": "2", "delay": "1s", "monitor": "1s", "failure_action": "pause", "max_failure_ratio": "0.1",
+            }},
             "extra_hosts": {"h": "10.0.0.1"},
         }, "b": {"image": "y"}},
         "networks": {"n": {
@@ -103,6 +106,7 @@ const REFUSED: &[&str] = &[
     "/services/a/read_only",
     "/services/a/scale",
     "/services/a/x-spc-probe",
+    "/services/a/x-spc-verify/url",
     "/services/a/healthcheck/disable",
     "/services/a/healthcheck/interval",
     "/services/a/healthcheck/timeout",
@@ -136,6 +140,11 @@ const REFUSED: &[&str] = &[
     "/services/a/depends_on/b/required",
     "/services/a/deploy/replicas",
     "/services/a/deploy/update_config/order",
+    "/services/a/deploy/update_config/parallelism",
+    "/services/a/deploy/update_config/delay",
+    "/services/a/deploy/update_config/monitor",
+    "/services/a/deploy/update_config/failure_action",
+    "/services/a/deploy/update_config/max_failure_ratio",
     "/services/a/extra_hosts/h",
     "/networks/n/external",
     "/networks/n/internal",
