@@ -40,7 +40,7 @@ fn a_plain_up_under_load() {
         &[
             Scenario { expected: Expected::Any, ..Scenario::new("up, stop-first", UP) },
             Scenario {
-                repeats: Repeats::Times(KILLS.len()),
+                repeats: Repeats::EachKill,
                 kills: KILLS,
                 expected: Expected::Any,
                 ..Scenario::new("up, stop-first, killed", UP)

@@ -10,6 +10,9 @@ use crate::support::load_generator::{Load, RunningLoad};
 /// The load runs this long before the first deploy, and after each.
 const GAP: Duration = Duration::from_secs(4);
 
+/// A run with so many deploys is a full one.
+const FULL: usize = 20;
+
 /// What the table says of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
@@ -44,6 +47,8 @@ pub enum Repeats {
     /// The number of the run: [`deploys`].
     Full,
     Times(usize),
+    /// Once for each of its kills, three times in a full run.
+    EachKill,
 }
 
 /// A command of spc under load. The table in `deploys.rs` has them all.
@@ -94,6 +99,8 @@ impl Scenario {
         let times = match self.repeats {
             Repeats::Full => deploys(),
             Repeats::Times(times) => times,
+            Repeats::EachKill if deploys() >= FULL => 3 * self.kills.len(),
+            Repeats::EachKill => self.kills.len(),
         };
         let row = under_load(self.name, (self.load)(stack.load()), times, |number| {
             let (arguments, variable, next) = self.deploy(number, serving);
