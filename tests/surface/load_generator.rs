@@ -89,6 +89,7 @@ fn load(port: u16, kind: Kind) -> Load {
     load.pause = Duration::from_millis(1);
     load.slow = Duration::from_millis(100);
     load.most_time = Duration::from_secs(60);
+    load.upload_bytes = 100_000;
     load
 }
 
