@@ -27,7 +27,7 @@ pub async fn confirmed(context: &Context, question: &str) -> Result<bool, Failur
     }
     if !context.host.is_terminal(StandardStream::Stdin) {
         return Err(Failure::usage(format!(
-            "\"{question}\" can't be asked: standard input is no terminal"
+            "\"{question}\" can't be asked: standard input is not a terminal"
         ))
         .hint("--yes answers every question with yes"));
     }
@@ -135,7 +135,7 @@ mod tests {
         let failure = Harness::new().fails(r#"confirm("Sure?")"#);
         assert_eq!(
             (failure.kind.word(), failure.message.as_str()),
-            ("usage", "\"Sure?\" can't be asked: standard input is no terminal")
+            ("usage", "\"Sure?\" can't be asked: standard input is not a terminal")
         );
         assert_eq!(failure.hint.unwrap(), "--yes answers every question with yes");
     }

@@ -225,8 +225,12 @@ fn read_config(context: &Context, name: &str, config: &Config) -> Result<Vec<u8>
         ConfigSource::File(path) => {
             let checked = context.policy.read_path(path, &|path| resolve(&*context.host, path))?;
             let content = context.host.read(&checked).map_err(|error| {
-                Failure::usage(format!("The config \"{name}\" could not be read: {error}"))
-                    .hint("create the file, or change the config's `file`")
+                Failure::usage(format!(
+                    "Could not read the config \"{name}\" from \"{}\": {}",
+                    path.display(),
+                    error.why_unread(path)
+                ))
+                .hint("create the file, or change the config's `file`")
             })?;
             Ok(content.to_vec())
         }
@@ -252,7 +256,11 @@ fn read_env_file(
         Ok(bytes) => bytes,
         Err(error) if error.kind == HostErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Failure::usage(format!("An env_file could not be read: {error}")));
+            return Err(Failure::usage(format!(
+                "Could not read the env_file \"{}\": {}",
+                file.path.display(),
+                error.why_unread(&file.path)
+            )));
         }
     };
     // As in Compose, variables of the project override those of an earlier file of the service.
@@ -310,7 +318,7 @@ mod tests {
                 "The env_file \"/project/web.env\" of the service \"web\" is missing",
                 "compose.yaml:4:5",
             ),
-            ("site", "a", "The config \"site\" could not be read", "compose.yaml:13:3"),
+            ("site", "a", "Could not read the config \"site\" from ", "compose.yaml:13:3"),
         ] {
             let of_nothing = "let shop = compose(); shop.stop(); shop.start(); shop.restart(); shop.logs(); shop.ps().len()";
             assert_eq!(trial.text(&format!("fs::remove(\"{missing}\"); {of_nothing}")), "1");

@@ -44,7 +44,7 @@ fn with_line(text: &str, name: &str, written: &str) -> Result<String, Failure> {
         && name.chars().all(|c| begins(c) || c.is_ascii_digit() || c == '.' || c == '-');
     if !is_name {
         return Err(Failure::usage(format!("\"{name}\" is not the name of a variable"))
-            .hint("letters, digits and \"_\", not beginning with a digit"));
+            .hint("use letters, digits and \"_\", and no digit at the beginning"));
     }
     if !dotenv::is_value(written) {
         let message =

@@ -40,7 +40,7 @@ pub(super) fn read(context: &Context, container: &str, path: &str) -> Result<Str
     let wrong = |why: &str| Failure::usage(format!("\"{path}\" in the container {why}"));
     let bytes = task::wait(context, async {
         let engine = context.engine().await?;
-        let doing = format!("read \"{path}\" in a container");
+        let doing = format!("read \"{path}\" in the container \"{container}\"");
         let mut stream = engine
             .container_download(container, path)
             .await

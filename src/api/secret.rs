@@ -63,7 +63,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(format!("\"{name}\" is not the name of a secret"))
-        .hint("letters, digits, \"-\", \"_\" and \".\""))
+        .hint("use letters, digits, \"-\", \"_\" and \".\""))
 }
 
 fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
@@ -235,7 +235,7 @@ mod functions {
         check_name(name)?;
         if !(SHORTEST..=LONGEST).contains(&length) {
             return Err(Failure::usage(format!("A secret can't be {length} characters long"))
-                .hint(format!("take {SHORTEST} to {LONGEST}"))
+                .hint(format!("use {SHORTEST} to {LONGEST} characters"))
                 .into());
         }
         let value = random_text(context.host.as_ref(), usize::try_from(length).unwrap_or_default());
@@ -394,6 +394,9 @@ mod tests {
         assert!(value.len() == 50 && value.chars().all(|c| c.is_ascii_alphanumeric()), "{value}");
         assert_eq!(trial.context.secrets.mask(&value), "[secret key]");
         assert_eq!(trial.text(r#"random_secret("key", 50) == random_secret("key", 50)"#), "false");
-        assert_eq!(trial.fails(r#"random_secret("key", 3)"#).hint.unwrap(), "take 8 to 4096");
+        assert_eq!(
+            trial.fails(r#"random_secret("key", 3)"#).hint.unwrap(),
+            "use 8 to 4096 characters"
+        );
     }
 }

@@ -182,7 +182,7 @@ impl Service {
     fn scale(&self, count: i64) -> Result<Record, Failure> {
         let wrong = || {
             Failure::usage(format!("A service can't have {count} containers"))
-                .hint(format!("a number from 0 to {MOST_CONTAINERS}"))
+                .hint(format!("use a number from 0 to {MOST_CONTAINERS}"))
         };
         let count = u32::try_from(count)
             .ok()

@@ -179,7 +179,9 @@ async fn run(
             event = events.next().fuse() => event,
             () = deadline => {
                 let time = readable(request.timeout.unwrap_or_default());
-                return Err(Failure::new(Kind::Timeout, format!("The host command \"{shown}\" did not end within {time}")));
+                let message = format!("The host command \"{shown}\" did not end within {time}");
+                return Err(Failure::new(Kind::Timeout, message)
+                    .hint("set a longer `timeout`, or none"));
             }
         };
         match event.transpose()? {

@@ -21,6 +21,8 @@ use crate::model::spec::{Build, BuildSecret, Secret};
 use crate::model::time::readable;
 use crate::model::{Failure, Kind, hash};
 
+/// The beginning of the builder's message, which the failure repeats otherwise.
+const BUILD_FAILED: &str = "the build failed: ";
 /// A build that reports nothing for this long is cancelled.
 const STALLED: Duration = Duration::from_hours(1);
 
@@ -339,6 +341,7 @@ pub async fn build(
             let (first, rest) = error.message.split_once('\n').unwrap_or((&error.message, ""));
             // The output follows as a separate block.
             let first = first.strip_suffix(OUTPUT_FOLLOWS).unwrap_or(first);
+            let first = first.strip_prefix(BUILD_FAILED).unwrap_or(first);
             let failure =
                 Failure::new(Kind::Build, format!("The build of \"{image}\" failed: {first}"))
                     .detail("the step's last output", rest);

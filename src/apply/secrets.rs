@@ -43,8 +43,12 @@ fn read(ctx: &VerbContext, name: &str, secret: &Secret) -> Result<String, Failur
             // there.
             let checked = ctx.policy.read_path(path, &|path| resolve(&*ctx.host, path))?;
             let bytes = ctx.host.read(&checked).map_err(|error| {
-                Failure::usage(format!("The secret \"{name}\" could not be read: {error}"))
-                    .hint("create the file, or change the secret's `file`")
+                Failure::usage(format!(
+                    "Could not read the secret \"{name}\" from \"{}\": {}",
+                    path.display(),
+                    error.why_unread(path)
+                ))
+                .hint("create the file, or change the secret's `file`")
             })?;
             String::from_utf8(bytes.to_vec()).map_err(|_| {
                 Failure::usage(format!(

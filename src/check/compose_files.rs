@@ -14,6 +14,8 @@ use crate::compose::faults::{Faults, MOST};
 use crate::compose::file::Note;
 use crate::model::Failure;
 use crate::model::diagnostic::{Source, SourceSpan};
+use crate::model::spec::project::is_unknown;
+use crate::model::spec::reader::is_unknown_key;
 use crate::script::project_context::EnvFileNote;
 
 use super::findings::Findings;
@@ -142,12 +144,23 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
                     column: at.column,
                     width: at.width,
                 };
-                findings.add_at(Rule::WrongValue, place, failure);
+                findings.add_at(rule_of(&failure), place, failure);
             }
             None => findings.add_without_place(Rule::WrongValue, failure),
         }
     }
     true
+}
+
+/// The rule of a mistake in a compose file, the same as for the description of a script.
+fn rule_of(failure: &Failure) -> Rule {
+    if is_unknown_key(failure) {
+        Rule::UnknownKey
+    } else if is_unknown(failure) {
+        Rule::UnknownName
+    } else {
+        Rule::WrongValue
+    }
 }
 
 /// Reports the remarks about files of variables.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::api::Context;
 use crate::api::describe::check_possible;
 use crate::model::Failure;
+use crate::model::spec::network::NEEDS_SUBNET;
 use crate::model::spec::reader::WRONG_TYPE;
 use crate::model::spec::{Project, ReadOptions};
 use crate::model::suggest;
@@ -88,7 +89,9 @@ fn with_stack(failure: Failure, path: &[Step]) -> Failure {
 pub fn wrong_value(context: &Context, path: &[Step], value: Value) -> Option<Failure> {
     let failure = read(context, &described(path, value, &Map::new()))?;
     let fits = failure.path.as_ref().is_some_and(|found| found.keys.starts_with(&names(path)));
-    fits.then(|| with_stack(renumbered(failure, path), path))
+    // The subnet beside it is known only in the whole map.
+    let is_alone = failure.message.ends_with(NEEDS_SUBNET);
+    (fits && !is_alone).then(|| with_stack(renumbered(failure, path), path))
 }
 
 /// The failure of a part that is completely known, with the path inside it.
@@ -127,11 +130,6 @@ fn renumbered(mut failure: Failure, path: &[Step]) -> Failure {
     let read = names(path);
     for end in (1..=path.len()).rev().filter(|end| read[end - 1] != real[end - 1]) {
         failure.message = failure.message.replace(&read[..end].join("."), &real[..end].join("."));
-        // Some failures name only the last step.
-        failure.message = failure.message.replace(
-            &format!("\"{}\" needs", read[end - 1]),
-            &format!("\"{}\" needs", real[end - 1]),
-        );
     }
     failure
 }

@@ -389,6 +389,8 @@ impl<'a> Flow<'a, '_> {
                     if let Some(failure) = references::dangling_key(&self.known, path, &key.name)
                         .filter(|_| !is_optional)
                     {
+                        // The whole literal fails with the same message.
+                        self.is_first(at.parsed, &failure);
                         self.found(Rule::UnknownName, at.parsed, key.pos, failure);
                     }
                     match descriptions::unknown_key(self.context, path, &key.name, kind.as_ref()) {
@@ -438,6 +440,8 @@ impl<'a> Flow<'a, '_> {
                 }
                 if let Some(value) = literal::scalar(expression) {
                     if let Some(failure) = references::dangling(&self.known, path, &value) {
+                        // The whole literal fails with the same message.
+                        self.is_first(at.parsed, &failure);
                         self.found(
                             Rule::UnknownName,
                             at.parsed,
@@ -476,10 +480,15 @@ impl<'a> Flow<'a, '_> {
                 .any(|rule| self.findings.has(*rule, source, *place))
         });
         // A rejected part makes the surrounding literal fail again.
-        if !is_reported && self.reported.insert((source.name.clone(), failure.message.clone())) {
+        if !is_reported && self.is_first(at.parsed, &failure) {
             let on_key = failure.path.as_ref().is_some_and(|path| path.on_key);
             self.found(Rule::WrongValue, at.parsed, if on_key { key } else { value }, failure);
         }
+    }
+
+    /// Whether no finding of the source has this message yet.
+    fn is_first(&mut self, parsed: &ParsedSource, failure: &Failure) -> bool {
+        self.reported.insert((parsed.source.name.clone(), failure.message.clone()))
     }
 
     fn probe(&mut self, parsed: &ParsedSource, test: &Expr) {

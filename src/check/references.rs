@@ -53,11 +53,13 @@ fn missing(known: &KnownNames, kind: &str, name: &str) -> Option<Failure> {
         return None;
     }
     let failure = unknown(kind, name, names.iter());
-    Some(if kind == "volume" {
-        failure.hint(format!(
+    Some(match kind {
+        "volume" => failure.hint(format!(
             "name \"{name}\" among the volumes of the stack; a folder begins with \"./\""
-        ))
-    } else {
-        failure
+        )),
+        _ if failure.hint.is_none() => {
+            failure.hint(format!("declare it under \"{kind}s\", beside \"services\""))
+        }
+        _ => failure,
     })
 }

@@ -187,7 +187,7 @@ impl Interpolation<'_> {
                     self.shown(first_odd(rest))
                 ),
                 hint:
-                    "what may follow a name: :-default -default :?message ?message :+other +other"
+                    "a name can be followed by :-default, -default, :?message, ?message, :+other or +other"
                         .to_owned(),
                 variable: Some(name.to_owned()),
             });

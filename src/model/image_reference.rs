@@ -138,7 +138,7 @@ pub fn fault(text: &str) -> Option<String> {
             || algorithm == "sha256" && digits.len() != wanted
         {
             return Some(format!(
-                "its digest is \"{digest}\", and one is sha256: and {ID_DIGITS} hexadecimal digits"
+                "its digest is \"{digest}\", not sha256: and {ID_DIGITS} hexadecimal digits"
             ));
         }
     }
@@ -152,7 +152,7 @@ pub fn fault(text: &str) -> Option<String> {
             || !tag.chars().all(|it| is_word(it) || ".-".contains(it))
         {
             return Some(format!(
-                "its tag is \"{tag}\", and one has up to {LONGEST_TAG} letters, digits, \"_\", \".\" and \"-\""
+                "its tag is \"{tag}\", not up to {LONGEST_TAG} letters, digits, \"_\", \".\" and \"-\""
             ));
         }
     }
@@ -275,15 +275,12 @@ mod tests {
             ("a..b/c", "\"a..b\" is not a registry name"),
             (
                 "nginx:-1",
-                "its tag is \"-1\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\"",
+                "its tag is \"-1\", not up to 128 letters, digits, \"_\", \".\" and \"-\"",
             ),
-            (
-                "nginx:ü",
-                "its tag is \"ü\", and one has up to 128 letters, digits, \"_\", \".\" and \"-\"",
-            ),
+            ("nginx:ü", "its tag is \"ü\", not up to 128 letters, digits, \"_\", \".\" and \"-\""),
             (
                 "nginx@sha256:ab",
-                "its digest is \"sha256:ab\", and one is sha256: and 64 hexadecimal digits",
+                "its digest is \"sha256:ab\", not sha256: and 64 hexadecimal digits",
             ),
             ("a.b:x/c", "\"a.b:x\" is not a registry name"),
             ("http://a/b", "\"http:\" is not a registry name"),

@@ -120,7 +120,7 @@ fn down_removes_volumes_only_on_request() {
     let refused = project.spc(&["run", "scripts/down.rhai", "--volumes"]).ends(2);
     refused.prints(&[
         "Remove the volumes of spct-down",
-        "standard input is no terminal",
+        "standard input is not a terminal",
         "--yes answers every question with yes",
     ]);
     assert_eq!(objects(&project.name), made);

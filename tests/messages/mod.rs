@@ -1,6 +1,7 @@
 //! The error messages for common mistakes, in one readable text: `snapshots/`. After changing a
 //! message, review the difference and accept it with `INSTA_UPDATE=always`.
 
+mod catalogue;
 mod mistakes;
 
 use std::fmt::Write as _;

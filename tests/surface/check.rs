@@ -18,7 +18,7 @@ services:
   init: { image: "bb:1", command: [sh, -c, "exit 0"], restart: unless-stopped }
   a: { image: "bb:1", depends_on: { init: { condition: service_completed_successfully } } }
 "#;
-    let message = r#"error[wrong-value]: "a" waits for "init" to complete, but the engine starts that again whenever it ends
+    let message = r#"error[wrong-value]: "a" waits for "init" to complete, but "init" restarts whenever it ends
  --> compose.yaml:4:55
   |
 4 |   init: { image: "bb:1", command: [sh, -c, "exit 0"], restart: unless-stopped }
@@ -389,7 +389,7 @@ fn the_compose_file_that_is_checked_is_the_one_that_the_variables_name() {
         (ended.code, lines.map(str::to_owned).collect::<Vec<_>>())
     };
     let both = [
-        "error[wrong-value]: Unknown key \"imge\" in \"services.a\"",
+        "error[unknown-key]: Unknown key \"imge\" in \"services.a\"",
         " --> stack.yml:2:7",
         "error[wrong-value]: \"x\" is not a port",
         " --> stack.yml:3:25",

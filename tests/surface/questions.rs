@@ -13,7 +13,7 @@ fn a_question_without_a_terminal_names_the_option_that_answers() {
             .code(2)
             .stderr(
                 r#"
-                error: "Remove the volumes?" can't be asked: standard input is no terminal
+                error: "Remove the volumes?" can't be asked: standard input is not a terminal
                  --> scripts/a.rhai:1:7
                   |
                 1 | print(confirm("Remove the volumes?"));

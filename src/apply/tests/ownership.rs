@@ -108,7 +108,7 @@ fn a_scale_that_is_not_possible_is_refused_and_not_remembered() {
         machine.run(verbs::scale(&machine.ctx(), &project(&fixed), "web", 2)).unwrap_err();
     assert_eq!(
         failure.message,
-        "The service \"web\" has a fixed host port, so that it can't have 2 containers"
+        "The service \"web\" can't have 2 containers: it has a fixed host port"
     );
     let owned = json!({"services": {"db": {"image": "db:1", "volumes": ["data:/data"]}}, "volumes": {"data": {}}});
     let failure = machine.run(verbs::scale(&machine.ctx(), &project(&owned), "db", 2)).unwrap_err();

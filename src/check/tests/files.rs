@@ -108,7 +108,7 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
     let expected = [
         "compose.yaml:5:10 unclear-value: YAML reads 1.10 as a number, and the container gets 1.1: write \"1.10\" in quotes to keep it",
         "compose.yaml:7:10 unclear-value: 010 stays as it is in spc, but Compose turns it into 8: write \"010\" in quotes to get the same value in both",
-        "compose.yaml:8:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
+        "compose.yaml:8:5 unknown-key: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
     ];
     assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), expected);
     assert_eq!(all.files, 1);
@@ -162,7 +162,7 @@ fn a_compose_file_that_is_named_is_read_as_one() {
     assert_eq!(
         found,
         [
-            "deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?"
+            "deploy/prod.yml:4:5 unknown-key: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?"
         ]
     );
     assert_eq!(all.files, 1);
@@ -186,7 +186,7 @@ fn a_compose_file_that_a_script_names_is_read_with_the_script() {
     assert_eq!(
         found,
         [
-            "deploy/prod.yml:4:5 wrong-value: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
+            "deploy/prod.yml:4:5 unknown-key: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
             "down.rhai:2:9 unreadable: Could not read the compose file \"deploy/prd.yml\" | did you mean \"deploy/prod.yml\"?",
         ]
     );

@@ -134,7 +134,7 @@ fn a_required_variable_is_named_at_its_own_column_also_in_texts_of_several_lines
 fn a_faulty_expression_that_was_merged_is_placed_where_it_was_written() {
     refused(
         "x-a: &a\n  image: ${A!}\nservices:\n  b:\n    <<: *a\n",
-        "2:10 ${A!}: \"!\" can't follow the variable \"A\" (what may follow a name: :-default -default :?message ?message :+other +other)",
+        "2:10 ${A!}: \"!\" can't follow the variable \"A\" (a name can be followed by :-default, -default, :?message, ?message, :+other or +other)",
     );
 }
 

@@ -56,8 +56,8 @@ fn context_path(field: &Field<'_>, text: &str, directory: &Path) -> Result<PathB
     // The addresses that Docker recognizes.
     if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") {
         return Err(field
-            .fail(format!("A build context that is downloaded, \"{text}\", is not supported yet"))
-            .hint("download it first, and name the folder"));
+            .fail(format!("The build context \"{text}\" is remote, which is not supported yet"))
+            .hint("download it, and use the path of the folder"));
     }
     host_path(field, text, directory)
 }

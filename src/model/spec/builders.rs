@@ -167,7 +167,7 @@ fn differences(first: &Service, second: &Service) -> Vec<&'static str> {
 fn two_builds(first: &Service, second: &Service, name: &str, differing: &[&str]) -> Failure {
     let place = |service: &Service| format!("services.{}.build", service.name);
     Failure::usage(format!(
-        "The services \"{}\" and \"{}\" build different images under one name, \"{}\": their {} differ",
+        "The services \"{}\" and \"{}\" build different images under one name, \"{}\": they differ in {}",
         first.name,
         second.name,
         canonical(name),
@@ -250,7 +250,7 @@ mod tests {
         for (second, keys) in differing {
             let failure = read(services(second)).unwrap_err();
             let expected = format!(
-                "The services \"a\" and \"b\" build different images under one name, \"app:1\": their {keys} differ"
+                "The services \"a\" and \"b\" build different images under one name, \"app:1\": they differ in {keys}"
             );
             assert_eq!(failure.message, expected);
             assert_eq!(failure.path.unwrap().keys, ["services", "b", "build"]);

@@ -69,7 +69,7 @@ pub(super) fn environment(
                 }
                 if let Some((name, rest)) = key.split_once('=') {
                     return Err(value
-                        .fail_key(format!("The name \"{key}\" of a variable has a \"=\" in it"))
+                        .fail_key(format!("The name \"{key}\" of a variable contains a \"=\""))
                         .hint(format!("the engine would set \"{name}\" to a value that begins with \"{rest}=\"; remove the \"=\"")));
                 }
             }
@@ -178,7 +178,7 @@ mod tests {
             ),
             (
                 json!({"environment": {"A=B": "c"}}),
-                "environment.A=B: The name \"A=B\" of a variable has a \"=\" in it (the engine would set \"A\" to a value that begins \
+                "environment.A=B: The name \"A=B\" of a variable contains a \"=\" (the engine would set \"A\" to a value that begins \
                  with \"B=\"; remove the \"=\")"
                     .to_owned(),
             ),

@@ -138,7 +138,7 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
         let all = subnets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Some((
             format!("it is not in the network \"{key}\", which has {all}"),
-            "choose an address in there".to_owned(),
+            "choose an address in that network".to_owned(),
         ));
     };
     let net = pool.subnet?;
@@ -154,7 +154,7 @@ fn misfit(network: &Network, key: &str, address: IpAddr) -> Option<(String, Stri
         );
         let of = if pool.ip_range.is_some() { "ip_range" } else { "subnet" };
         return Some((
-            format!("the engine makes the first one of the network's {of} its gateway"),
+            format!("the engine uses the first address of the network's {of} as its gateway"),
             hint,
         ));
     } else {
@@ -298,7 +298,11 @@ mod tests {
         for (network, address, why) in [
             ("n", "10.8.0.9", "it is not in the network \"n\", which has 10.7.0.0/24"),
             ("n", "10.7.0.0", "it is the network itself"),
-            ("n", "10.7.0.1", "the engine makes the first one of the network's subnet its gateway"),
+            (
+                "n",
+                "10.7.0.1",
+                "the engine uses the first address of the network's subnet as its gateway",
+            ),
             ("n", "10.7.0.255", "it is the broadcast address"),
             ("m", "10.7.0.9", "the network \"m\" has no subnet of its own"),
         ] {
@@ -322,8 +326,9 @@ mod tests {
                 .map_err(|failure| failure.message)
         };
         let named = "it is the gateway of the network";
-        let first =
-            |of: &str| format!("the engine makes the first one of the network's {of} its gateway");
+        let first = |of: &str| {
+            format!("the engine uses the first address of the network's {of} as its gateway")
+        };
         for (pool, version, address, why) in [
             (
                 json!({"subnet": "10.7.0.0/24", "gateway": "10.7.0.9"}),

@@ -162,7 +162,7 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
                     "\"max-buffer-size\" is \"{size}\", but only mode \"non-blocking\" has a buffer"
                 ),
             )
-            .hint("add `mode: non-blocking`, or leave it out"));
+            .hint("add `mode: non-blocking`, or remove it"));
         }
         self::size(size, BINARY)
             .ok_or_else(|| wrong("max-buffer-size", not_a_size(size)).hint(SIZE))?;
@@ -186,7 +186,7 @@ fn check_rotation<'a>(
     {
         return Err(wrong(
             "max-size",
-            format!("\"max-size\" is \"{size}\", and a log file needs at least a byte"),
+            format!("\"max-size\" is \"{size}\", but a log file needs at least one byte"),
         )
         .hint(SIZE));
     }
@@ -196,7 +196,7 @@ fn check_rotation<'a>(
             Some(number) => Some(number),
             None => {
                 let message = format!(
-                    "\"max-file\" is \"{text}\", and has to be a whole number from {least} on"
+                    "\"max-file\" has to be a whole number from {least} on, but it is \"{text}\""
                 );
                 return Err(wrong("max-file", message)
                     .hint("it is the number of log files that are kept, like \"3\""));
@@ -214,7 +214,7 @@ fn check_rotation<'a>(
             "compress",
             "\"compress\" needs \"max-size\" and a \"max-file\" of 2 or more: only full log files are compressed".to_owned(),
         )
-        .hint("add both, or leave it out"));
+        .hint("add both, or remove it"));
     }
     if !is_json && compress != Some(false) && files.is_some_and(|files| files < 2) {
         let message = format!(

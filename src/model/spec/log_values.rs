@@ -116,11 +116,11 @@ pub(super) fn check(logging: &Logging, field: &Field<'_>) -> Result<(), Failure>
             .find(|key| key.starts_with(option) && address.starts_with(scheme))
         {
             let message = format!(
-                "\"{option}\" is for an address with {other}, and \"gelf-address\" is \"{address}\""
+                "\"{option}\" needs an address with {other}, but \"gelf-address\" is \"{address}\""
             );
             return Err(field
                 .fail_below(&["options", option], message)
-                .hint("leave it out, or change the address"));
+                .hint("remove it, or change the address"));
         }
     }
     Ok(())
@@ -381,9 +381,8 @@ mod tests {
                 read(json!({"driver": "gelf", "options": {"gelf-address": address, option: "1"}}))
                     .unwrap_err();
             assert!(
-                failure.starts_with(&format!(
-                    "options.{option}: \"{option}\" is for an address with "
-                )),
+                failure
+                    .starts_with(&format!("options.{option}: \"{option}\" needs an address with ")),
                 "{failure}"
             );
         }

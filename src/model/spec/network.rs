@@ -58,6 +58,9 @@ impl IpamConfig {
     }
 }
 
+/// The end of the message about an address without a subnet.
+pub const NEEDS_SUBNET: &str = " needs a \"subnet\" beside it";
+
 /// The driver that the engine uses by default.
 pub const DEFAULT_NETWORK_DRIVER: &str = "bridge";
 
@@ -182,8 +185,8 @@ fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
         let alone = if gateway.is_some() { "gateway" } else { "ip_range" };
         return if gateway.is_some() || ip_range.is_some() {
             Err(field
-                .fail_below(&[alone], format!("\"{alone}\" needs a \"subnet\" beside it"))
-                .hint("add the `subnet` that holds it"))
+                .fail_below(&[alone], format!("\"{alone}\"{NEEDS_SUBNET}"))
+                .hint("add the `subnet` that contains it"))
         } else {
             Ok(IpamConfig { subnet, gateway, ip_range })
         };
@@ -206,7 +209,7 @@ fn read_pool(field: &Field<'_>) -> Result<IpamConfig, Failure> {
         return Err(wrong(&format!(
             "is the first or last address of {net}, which no machine can have"
         ))
-        .hint("choose another one in there"));
+        .hint("choose another address in that subnet"));
     }
     Ok(IpamConfig { subnet, gateway: Some(gateway), ip_range })
 }

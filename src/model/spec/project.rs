@@ -7,6 +7,8 @@ use super::{Condition, Config, EnvFile, Network, Secret, Service, Volume};
 use crate::model::failure::SpecPath;
 use crate::model::{Failure, Kind, suggest};
 
+const THERE_IS_NO: &str = "There is no ";
+
 /// Input that the reader of a description needs from outside.
 pub struct ReadOptions<'a> {
     /// Base of relative paths; absolute.
@@ -151,10 +153,15 @@ pub(super) fn path(keys: &[&str]) -> SpecPath {
     SpecPath { keys: keys.iter().map(|&key| key.to_owned()).collect(), on_key: true }
 }
 
+/// Whether the failure is one of [`unknown`].
+pub fn is_unknown(failure: &Failure) -> bool {
+    failure.kind == Kind::NotFound && failure.message.starts_with(THERE_IS_NO)
+}
+
 /// A failure for an unknown name.
 pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
     let known: Vec<&str> = known.map(String::as_str).collect();
-    let failure = Failure::new(Kind::NotFound, format!("There is no {what} \"{name}\""));
+    let failure = Failure::new(Kind::NotFound, format!("{THERE_IS_NO}{what} \"{name}\""));
     match suggest::did_you_mean(name, known) {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -47,7 +47,7 @@ fn read_objects<'a, T>(
     for (key, field) in field.map(|field| field.entries()).transpose()?.unwrap_or_default() {
         if !names::is_object_name(&key) {
             return Err(field.fail_key(format!(
-                "\"{key}\" can't be a name: letters, digits, \".\", \"_\" and \"-\" only"
+                "\"{key}\" can't be a name: use letters, digits, \".\", \"_\" and \"-\""
             )));
         }
         objects.insert(key.clone(), read(&key, &field)?);
@@ -177,7 +177,7 @@ impl Project {
                     && matches!(job.restart, Restart::Always | Restart::UnlessStopped)
                 {
                     let message = format!(
-                        "\"{name}\" waits for \"{dependency}\" to complete, but the engine starts that again whenever it ends"
+                        "\"{name}\" waits for \"{dependency}\" to complete, but \"{dependency}\" restarts whenever it ends"
                     );
                     return Err(Failure::usage(message)
                         .hint(format!("give \"{dependency}\" `restart: \"no\"` or \"on-failure\""))

@@ -92,7 +92,7 @@ pub const MOST_CONTAINERS: u32 = 1000;
 
 fn count(field: &Field<'_>) -> Result<u32, Failure> {
     u32::try_from(field.number()?).ok().filter(|&number| number <= MOST_CONTAINERS).ok_or_else(
-        || field.fail(format!("At most {MOST_CONTAINERS} containers of one service are possible")),
+        || field.fail(format!("A service can have at most {MOST_CONTAINERS} containers")),
     )
 }
 
@@ -428,7 +428,10 @@ impl Service {
                 .hint("leave it out: a rollback has the order of the update"));
         }
         if starts_first && self.container_name.is_some() {
-            return Err(field.fail(format!("The service \"{name}\" has a container_name, so that \"start-first\" is not possible")));
+            let message = format!(
+                "\"start-first\" is not possible: the service \"{name}\" has a container_name"
+            );
+            return Err(field.fail(message).hint("use \"stop-first\""));
         }
         Ok(())
     }

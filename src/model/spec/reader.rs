@@ -16,6 +16,14 @@ use crate::model::{suggest, time};
 /// The middle of the message for a wrong type, between the key and the expected type.
 pub const WRONG_TYPE: &str = " has to be ";
 
+const UNKNOWN_KEY: &str = "Unknown key \"";
+const UNSUPPORTED_KEY: &str = "The Compose key \"";
+
+/// Whether the failure is about a key that does not exist or is not supported.
+pub fn is_unknown_key(failure: &Failure) -> bool {
+    [UNKNOWN_KEY, UNSUPPORTED_KEY].iter().any(|words| failure.message.starts_with(words))
+}
+
 /// The expected type of values without a short form.
 const MAP: &str = "a map";
 
@@ -312,7 +320,7 @@ impl<'a> MapReader<'a> {
     /// A required key.
     pub fn required(&mut self, key: &'static str) -> Result<Field<'a>, Failure> {
         self.get(key).ok_or_else(|| {
-            self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.key()))
+            self.field.fail_key(format!("\"{}\" needs the key \"{key}\"", self.field.name()))
         })
     }
 
@@ -330,8 +338,8 @@ impl<'a> MapReader<'a> {
                 format!(" in \"{}\"", self.field.name())
             };
             if unsupported.contains(&key.as_str()) {
-                let failure = field
-                    .fail_key(format!("The Compose key \"{key}\"{place} is not supported yet"));
+                let failure =
+                    field.fail_key(format!("{UNSUPPORTED_KEY}{key}\"{place} is not supported yet"));
                 return Err(match (key.as_str(), self.supported()) {
                     ("expose", _) => failure
                         .hint("remove it: containers on one network reach all ports of each other"),
@@ -342,7 +350,7 @@ impl<'a> MapReader<'a> {
                     (_, None) => failure,
                 });
             }
-            let failure = field.fail_key(format!("Unknown key \"{key}\"{place}"));
+            let failure = field.fail_key(format!("{UNKNOWN_KEY}{key}\"{place}"));
             return Err(match suggest::did_you_mean(key, self.known.iter().copied()) {
                 Some(hint) => failure.hint(hint),
                 None => failure,

@@ -194,10 +194,10 @@ impl Service {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "The service \"{}\" has {fixed}, so that it can't have {} containers",
+            "The service \"{}\" can't have {} containers: it has {fixed}",
             self.name, self.scale
         ))
-        .hint(format!("leave {fixed} out, or use scale 1")))
+        .hint(format!("remove {fixed}, or use scale 1")))
     }
 
     /// Whether it looks like a job: it may end with code 0 without being restarted, and has no

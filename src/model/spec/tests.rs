@@ -430,7 +430,8 @@ fn a_service_awaited_for_completion_must_not_always_restart() {
         for required in [true, false] {
             let failure =
                 described(restart, "service_completed_successfully", required).unwrap_err();
-            let message = "\"web\" waits for \"job\" to complete, but the engine starts that again whenever it ends";
+            let message =
+                "\"web\" waits for \"job\" to complete, but \"job\" restarts whenever it ends";
             assert_eq!(
                 (failure.message.as_str(), failure.path.unwrap().keys.join(".").as_str()),
                 (message, "services.job.restart")

@@ -24,7 +24,7 @@ pub(super) fn check(service: &Service, field: &Field<'_>) -> Result<(), Failure>
             );
             return Err(field
                 .fail_below(&["hostname"], message)
-                .hint("letters, digits, \"-\" and \".\" make a name"));
+                .hint("use letters, digits, \"-\" and \".\""));
         }
     }
     nul(service, field)

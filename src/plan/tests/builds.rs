@@ -166,7 +166,7 @@ fn two_builds_under_one_name_end_the_plan() {
         .map_or_else(|refused| format!("{refused:?}"), |preview| text(&preview));
     assert!(
         said.contains("build different images under one name")
-            && said.replace('\\', "").contains("their \"args\" differ"),
+            && said.replace('\\', "").contains("they differ in \"args\""),
         "{said}"
     );
 }
