@@ -10,6 +10,7 @@
 //!
 //! Stacks and the engine's objects:
 //! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
+//! - [`replacement`]: the parts of a service's replacement, for deployments
 //! - [`compose`], [`compose_files`], [`profiles`]: compose files, and the variables that name
 //!   profiles and files
 //! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: work in containers, and
@@ -97,6 +98,7 @@ pub mod printing;
 mod profiles;
 pub mod project;
 pub mod record;
+mod replacement;
 pub mod retry;
 mod rows;
 pub mod run;
@@ -148,6 +150,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     logs::register,
     network::register,
     run::register,
+    replacement::register,
     service::register,
     stack::register,
     volume::register,

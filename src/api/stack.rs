@@ -506,11 +506,14 @@ pub mod functions {
         Ok(Service::of(&Stack::at_hand(&Context::of(&context)?)?, name)?)
     }
 
-    /// The promoted release of a service: `()` for now, because nothing promotes one yet. Give it a
-    /// default: `released("web") ?? "v1"`.
-    pub fn released(service: &str) -> Dynamic {
-        let _ = service;
-        Dynamic::UNIT
+    /// The release of a service's containers, from `x-spc-release` of the description that made
+    /// them; `()` if there are none. After a deployment that did not end, the release before it.
+    /// Give it a default: `released("web") ?? "v1"`.
+    #[rhai_fn(return_raw)]
+    pub fn released(context: NativeCallContext, service: &str) -> Raw<Dynamic> {
+        let stack = Stack::at_hand(&Context::of(&context)?)?;
+        let service = Service { stack, name: service.to_owned() };
+        Ok(service.released()?.map_or(Dynamic::UNIT, Dynamic::from))
     }
 
     /// The stack as text.

@@ -149,6 +149,12 @@ fn labels(request: &ContainerRequest<'_>) -> HashMap<String, String> {
         (label::PROFILES, project.profiles.iter().cloned().collect::<Vec<_>>().join(",")),
     ];
     labels.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    if let Some(release) = &service.release {
+        labels.insert(label::RELEASE.to_owned(), release.clone());
+    }
+    if !request.alias {
+        labels.insert(label::BESIDE.to_owned(), "true".to_owned());
+    }
     if let Some(fingerprint) = request.fingerprint {
         labels.insert(label::SECRETS.to_owned(), fingerprint.to_owned());
     }

@@ -5,6 +5,7 @@
 //! [`execute`], which makes no decisions.
 //!
 //! - [`verbs`], [`verb_run`], [`outcome`]: a verb, its run, its result
+//! - [`beside`]: the parts of a replacement, for deployments
 //! - [`run_context`]: the context of all verbs; [`records`], [`saved_options`], [`record_file`]: the
 //!   content of `.spc/`
 //! - [`lock`], [`heartbeat`], [`held_lock`], [`settle`], [`interrupted_jobs`]: one run at a time, and
@@ -28,6 +29,7 @@
 
 mod actions;
 mod anonymous_volumes;
+pub mod beside;
 pub mod bind_sources;
 mod blockers;
 mod build_changes;

@@ -457,7 +457,10 @@ fn kept_scales(
 
 /// The project with the numbers that `scale` set, if the number in the description is still the
 /// same.
-fn with_scales(project: &Project, scales: &BTreeMap<String, Scale>) -> Result<Project, Failure> {
+pub(super) fn with_scales(
+    project: &Project,
+    scales: &BTreeMap<String, Scale>,
+) -> Result<Project, Failure> {
     let mut project = project.clone();
     for (name, scale) in scales {
         if let Some(service) =

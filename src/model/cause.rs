@@ -61,6 +61,8 @@ pub enum Cause {
     /// The description requires only this many containers of the service.
     Scale(u32),
     NoLongerDescribed,
+    /// A deployment put the new container in its place.
+    Replaced,
     /// It is no longer described, and a new network needs its subnet.
     SubnetTaken {
         by: String,
@@ -126,6 +128,7 @@ impl fmt::Display for Cause {
             Self::NotReady => f.write_str("not ready yet"),
             Self::Scale(scale) => write!(f, "scale is {scale}"),
             Self::NoLongerDescribed => f.write_str("no longer described"),
+            Self::Replaced => f.write_str("the new container takes over"),
             Self::SubnetTaken { by, subnet } => {
                 write!(f, "no longer described, and \"{by}\" takes its subnet {subnet}")
             }
@@ -208,6 +211,7 @@ mod tests {
             (Cause::StartedAgain(1), "was just restarted by the engine"),
             (Cause::StartedAgain(3), "was restarted by the engine 3 times just now"),
             (Cause::Scale(2), "scale is 2"),
+            (Cause::Replaced, "the new container takes over"),
             (
                 Cause::SubnetTaken { by: "n".to_owned(), subnet },
                 "no longer described, and \"n\" takes its subnet 10.1.0.0/24",

@@ -31,7 +31,11 @@ pub mod label {
     pub const PARTS: &str = "dev.spc.parts";
     /// `<key id>:<keyed fingerprint>` of the delivered secrets.
     pub const SECRETS: &str = "dev.spc.secrets";
+    /// The release that the container belongs to: `x-spc-release` of its service.
     pub const RELEASE: &str = "dev.spc.release";
+    /// The container was created beside the one that it replaces, without the service's network
+    /// alias: `true`. It gets the alias before it takes over.
+    pub const BESIDE: &str = "dev.spc.beside";
     /// The run that created the object.
     pub const RUN: &str = "dev.spc.run";
     /// The process that runs a one-off container, as JSON of its `ProcessMark`. It shows whether

@@ -82,6 +82,11 @@ pub struct Container {
     pub parts: Option<String>,
     /// `<key id>:<fingerprint>` of its secrets.
     pub secrets: Option<String>,
+    /// The release on its label.
+    pub release: Option<String>,
+    /// It was created beside the container that it replaces, and got the service's network alias
+    /// later, if it has it.
+    pub is_beside: bool,
     pub image_id: String,
     /// The name of the image that it was made from; empty if this name denotes another image now.
     pub image: String,

@@ -15,7 +15,7 @@ use super::names::{self, LOCK_SUFFIX, NEW_SUFFIX, compose_label, is_reserved_lab
 pub type Labels = BTreeMap<String, String>;
 
 /// Every label of spc's own.
-pub const SPC_LABELS: [&str; 19] = [
+pub const SPC_LABELS: [&str; 20] = [
     label::FORMAT,
     label::PROJECT,
     label::SERVICE,
@@ -23,6 +23,7 @@ pub const SPC_LABELS: [&str; 19] = [
     label::PARTS,
     label::SECRETS,
     label::RELEASE,
+    label::BESIDE,
     label::RUN,
     label::PROCESS,
     label::LOCK,

@@ -240,6 +240,7 @@ impl Texts for Cause {
             | Self::NotReady
             | Self::Scale(_)
             | Self::NoLongerDescribed
+            | Self::Replaced
             | Self::OneOff => {}
         }
     }

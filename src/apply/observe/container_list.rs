@@ -86,6 +86,8 @@ pub(super) fn container(summary: &models::ContainerSummary, project: &str) -> Op
         hash: text(label::HASH),
         parts: text(label::PARTS),
         secrets: text(label::SECRETS),
+        release: text(label::RELEASE).filter(|release| !release.is_empty()),
+        is_beside: labels.get(label::BESIDE) == Some(&"true"),
         image_id: summary.image_id.clone().unwrap_or_default(),
         image: summary.image.clone().unwrap_or_default(),
         state: container_state(summary.state),

@@ -57,7 +57,17 @@ impl<'a> Planner<'a> {
                 }
                 let rename = Action::RenameContainer { container: reference(new), to: name };
                 let rename = self.add(Some(service), rename, Some(Cause::Interrupted), &before);
-                self.existing(service, new, &[&before[..], &[rename]].concat())
+                let mut before = [&before[..], &[rename]].concat();
+                if new.is_beside && new.is_up() {
+                    let attach = Action::Attach { container: self.final_reference(service, new) };
+                    before.push(self.add(
+                        Some(service),
+                        attach,
+                        Some(Cause::Interrupted),
+                        &[rename],
+                    ));
+                }
+                self.existing(service, new, &before)
             }
             (Some(old), Some(new)) => self.interrupted_replacement(service, old, new, &before),
         }

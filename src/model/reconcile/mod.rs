@@ -3,6 +3,7 @@
 
 mod addresses;
 mod batches;
+mod beside;
 mod conditions;
 mod container_steps;
 mod desired_state;
@@ -30,6 +31,7 @@ mod up;
 mod writers;
 
 pub use addresses::taken_address_of;
+pub use beside::{BesidePart, attach, remove_new_ones, start_beside, take_over};
 pub use desired_state::DesiredState;
 pub use leftover_one_offs::left_behind;
 pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};

@@ -53,7 +53,7 @@ impl<'a> Planner<'a> {
             }
         };
         let proven = self.monitor(service, &new, ready);
-        let stopped_last = self.stop_last(service, old, proven);
+        let stopped_last = self.stop_last(service, service.update_order, old, proven);
         let stopped = stopped.or(stopped_last);
         let was_stopped = found == OldContainer::Interrupted && self.was_stopped(service, old);
         let undo = Undo {
@@ -76,7 +76,7 @@ impl<'a> Planner<'a> {
         self.replaced(service, old, &new, proven, stopped_last);
     }
 
-    fn begin_group(&mut self) -> usize {
+    pub(super) fn begin_group(&mut self) -> usize {
         let group = self.groups;
         self.groups += 1;
         self.group = Some(group);
@@ -137,8 +137,14 @@ impl<'a> Planner<'a> {
 
     /// In the order `start-first`, stops the old container after the new one is proven: until then
     /// a failure leaves no gap.
-    fn stop_last(&mut self, service: &Service, old: &Container, proven: StepId) -> Option<StepId> {
-        let is_last = service.update_order == UpdateOrder::StartFirst && old.is_up();
+    fn stop_last(
+        &mut self,
+        service: &Service,
+        order: UpdateOrder,
+        old: &Container,
+        proven: StepId,
+    ) -> Option<StepId> {
+        let is_last = order == UpdateOrder::StartFirst && old.is_up();
         is_last.then(|| {
             let stop = Action::StopContainer { container: reference(old) };
             self.add(Some(service), stop, None, &[proven])
@@ -155,7 +161,7 @@ impl<'a> Planner<'a> {
     ) -> Result<(), Failure> {
         let serves = new.is_up() || self.is_completed(service, new);
         if serves && matches!(self.difference(service, new), Difference::Same) {
-            self.finish_replacement(service, old, &reference(new), before);
+            self.finish_replacement(service, old, new, before);
             return Ok(());
         }
         // The killed run may have replaced all containers of the service, so one batch after the
@@ -228,13 +234,16 @@ impl<'a> Planner<'a> {
         &mut self,
         service: &'a Service,
         old: &'a Container,
-        new: &ContainerRef,
+        new: &Container,
         before: &[StepId],
     ) {
+        // Without the service's alias it can't take over yet, whatever the description says now.
+        let order = if new.is_beside { UpdateOrder::StartFirst } else { service.update_order };
+        let new = &reference(new);
         let group = self.begin_group();
         let mut before = before.to_vec();
         // The engine started both. Stop the old one at once, with its own signal.
-        let both = old.is_up() && service.update_order == UpdateOrder::StopFirst;
+        let both = old.is_up() && order == UpdateOrder::StopFirst;
         if both {
             before.push(self.add(
                 Some(service),
@@ -244,7 +253,7 @@ impl<'a> Planner<'a> {
             ));
         }
         let before = &before[..];
-        let ready = match service.update_order {
+        let ready = match order {
             UpdateOrder::StopFirst => {
                 let ready = self.wait(service, new, before);
                 self.verify(service, new, ready)
@@ -266,7 +275,7 @@ impl<'a> Planner<'a> {
             }
         };
         let proven = self.monitor(service, new, ready);
-        let stopped_last = self.stop_last(service, old, proven);
+        let stopped_last = self.stop_last(service, order, old, proven);
         let was_stopped = both || self.was_stopped(service, old);
         let undo = Undo {
             service,
@@ -340,7 +349,7 @@ impl Undo<'_> {
     }
 }
 
-fn remove_new(new: &ContainerRef) -> Action {
+pub(super) fn remove_new(new: &ContainerRef) -> Action {
     Action::RemoveContainer { container: new.clone(), volumes: Anonymous::Own }
 }
 

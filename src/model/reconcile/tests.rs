@@ -85,6 +85,8 @@ fn applied(project: &Project) -> ObservedState {
                 hash: Some(hash::service(service, project, &secrets)),
                 parts: Some(hash::parts(service, project, &secrets)),
                 secrets: (!service.secrets.is_empty()).then(|| "key:one".to_owned()),
+                release: service.release.clone(),
+                is_beside: false,
                 image_id: format!("id of {}", service.image),
                 state: ContainerState::Running,
                 health: Health::Healthy,

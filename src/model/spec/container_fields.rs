@@ -34,6 +34,23 @@ pub(super) fn stop_signal(field: &Field<'_>) -> Result<String, Failure> {
     Err(field.fail(format!("\"{text}\" is not a signal")).hint(signal::hint(&text)))
 }
 
+/// The longest name of a release: as long as the tag of an image may be.
+const LONGEST_RELEASE: usize = 128;
+
+/// The name of a release, with the characters of an image's tag: it stands in labels and records.
+pub(super) fn release(field: &Field<'_>) -> Result<String, Failure> {
+    let text = field.scalar()?;
+    let is_name = text.len() <= LONGEST_RELEASE
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    if is_name {
+        return Ok(text);
+    }
+    Err(field.fail(format!("\"{}\" is not a name of a release", text.escape_debug())).hint(
+        "up to 128 letters, digits, \"_\", \".\" and \"-\", as in the tag of an image: \"v2\"",
+    ))
+}
+
 /// `USER`, `USER:GROUP`: names in the image, or numbers.
 pub(super) fn user(field: &Field<'_>) -> Result<String, Failure> {
     let text = field.scalar()?;

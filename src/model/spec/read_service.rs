@@ -389,6 +389,7 @@ impl Service {
                 },
             ),
             verification: map.read("x-spc-verify", |field| Verification::read(field, name))?,
+            release: map.read_filled("x-spc-release", container_fields::release)?,
         };
         map.finish(UNSUPPORTED)?;
         // Last: a misspelt "image", or a key such as "extends", is why there is none.

@@ -85,6 +85,10 @@ pub struct Service {
     /// `x-spc-verify`.
     #[serde(skip)]
     pub verification: Option<Verification>,
+    /// The release that the description makes of the service. A new name replaces the containers,
+    /// so that their labels name it.
+    #[serde(rename = "x-spc-release", skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// A file of `KEY=value` lines added to the environment.

@@ -49,6 +49,7 @@ pub fn causes(text: &str) -> Vec<Cause> {
         Cause::NotReady,
         Cause::Scale(1),
         Cause::NoLongerDescribed,
+        Cause::Replaced,
         Cause::SubnetTaken { by: text(), subnet: "10.1.0.0/24".parse().unwrap() },
         Cause::OneOff,
     ]
