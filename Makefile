@@ -45,7 +45,7 @@ $(PICTURES)/installed: tools/pictures.txt
 check: rust quick ## Check formatting, clippy and the quick tests, without an engine
 
 test: testbed lint unit pytest vitest ## Run every test, also those on a real engine, as CI does
-	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker:: load::deploys::
+	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
 
 # The engine's packages come from Debian sid and are unpacked below target/. After the tests, the engine is always stopped and removed.
 test-engines: ## Run the conformance suite on Docker 28.5, beside the machine's engine (Debian, as root)

@@ -123,7 +123,8 @@ impl Harness {
         Self::connected(sim, given, toml, settle, Box::new(no_engine))
     }
 
-    fn connected(
+    /// The same with settings of the run.
+    pub(crate) fn connected(
         sim: &Arc<SimTaskExecutor>,
         given: impl FnOnce(SimHost) -> SimHost,
         toml: &str,

@@ -119,6 +119,13 @@ pub(super) struct Request {
     assumed: Option<Vec<String>>,
 }
 
+impl Request {
+    /// The lines that are requested.
+    pub(super) fn query(self) -> LogQuery {
+        self.query
+    }
+}
+
 /// The logs of a stack's services: a list, or a stream with `follow`.
 pub(super) fn read(
     stack: &Stack,

@@ -10,7 +10,7 @@
 //!
 //! Stacks and the engine's objects:
 //! - [`stack`], [`service`], [`container`], [`image`], [`network`], [`volume`]
-//! - [`replacement`]: the parts of a service's replacement, for deployments
+//! - [`replacement`], [`figures`]: the parts of a service's replacement, and the figures of a proxy's access log, for deployments
 //! - [`compose`], [`compose_files`], [`profiles`]: compose files, and the variables that name
 //!   profiles and files
 //! - [`exec`], [`run`], [`healthcheck`], [`files`], [`logs`], [`rows`]: work in containers, and
@@ -76,6 +76,7 @@ pub mod describe;
 pub mod duration;
 pub mod env;
 pub mod exec;
+mod figures;
 mod files;
 pub mod fs;
 mod growth;
@@ -150,6 +151,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     logs::register,
     network::register,
     run::register,
+    figures::register,
     replacement::register,
     service::register,
     stack::register,

@@ -166,5 +166,5 @@ pub mod functions {
 
 /// Registers the functions.
 pub fn register(engine: &mut rhai::Engine) {
-    engine.register_global_module(super::shared_module!(functions));
+    engine.register_global_module(shared_module!(functions));
 }

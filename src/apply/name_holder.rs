@@ -159,6 +159,10 @@ pub async fn check_name(
         plan.steps.iter().any(|step| match &step.action {
             Action::RemoveContainer { container, .. }
             | Action::RenameContainer { container, .. } => container.id.as_ref() == Some(&there.id),
+            // The new one stays under its own name until a later plan lets it take over.
+            Action::CreateContainer { replaces: Some(old), .. } => {
+                old.id.as_ref() == Some(&there.id)
+            }
             _ => false,
         })
     };

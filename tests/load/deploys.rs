@@ -16,7 +16,7 @@ const KILLS: &[&[&str]] = &[
 ];
 
 /// Runs the controls and these scenarios on a stack of its own.
-fn run(name: &'static str, retries: ProxyRetries, scenarios: &[Scenario]) {
+pub fn run(name: &'static str, retries: ProxyRetries, scenarios: &[Scenario]) {
     let _alone = heavy();
     let stack = LoadStack::up(name, retries);
     let mut report = Report::new(name);

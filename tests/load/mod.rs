@@ -11,3 +11,4 @@ mod releases;
 mod report;
 mod scenario;
 mod stack;
+mod strategies;

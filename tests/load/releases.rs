@@ -12,15 +12,12 @@ pub const RELEASES: [&str; 2] = ["spct-v1", "spct-v2"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadRelease {
     /// The health API always answers 503.
-    #[allow(dead_code, reason = "for deployments that judge a release")]
     NeverHealthy,
     /// The server exits with code 3.
     ExitsAtStart,
     /// A fifth of all requests is answered with 500, but not those of the health API.
-    #[allow(dead_code, reason = "for deployments that judge a release")]
     Errors,
     /// Each request takes 1.5 s longer, but not those of the health API.
-    #[allow(dead_code, reason = "for deployments that judge a release")]
     Slow,
 }
 

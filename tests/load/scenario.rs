@@ -21,7 +21,6 @@ pub enum Expected {
     /// A control: without a failed request, the measurement would be blind, and the test fails.
     Failures,
     /// A failed request fails the test, unless this bad release answered it.
-    #[allow(dead_code, reason = "for deployments that judge a release")]
     FailuresOf(BadRelease),
     /// Only reported.
     Any,

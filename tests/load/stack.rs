@@ -1,6 +1,7 @@
 //! The reference stack in production, ready for a load test.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
@@ -10,8 +11,7 @@ use crate::engine::project::Project;
 use crate::engine::spc::Spc;
 use crate::support::load_generator::Load;
 
-/// The configuration of nginx in production.
-const NGINX_TEMPLATE: &str = "examples/spc/nginx/default.conf.template";
+const ENV: &str = "examples/spc/.env";
 /// The time limit of one command.
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(600);
 /// The time limit for a release to answer alone after a command has ended.
@@ -38,9 +38,8 @@ impl LoadStack {
         tag_releases();
         project.edit("scripts/stack.rhai", "INSPECTORS:", "LOAD_TEST: \"1\", INSPECTORS:");
         if retries == ProxyRetries::Off {
-            let timeout = "    proxy_connect_timeout 5s;\n";
-            let off = format!("{timeout}    proxy_next_upstream off;\n");
-            project.edit(NGINX_TEMPLATE, timeout, &off);
+            let env = fs::read_to_string(project.path(ENV)).unwrap();
+            project.file(ENV, &format!("{env}PROXY_NEXT_UPSTREAM=off\n"));
         }
         project
     }

@@ -205,7 +205,7 @@ fn a_key_of_compose_that_is_not_supported_yet_is_refused_by_name() {
           |     ^^^^
           |
           = called from: scripts/a.rhai:1:11, in the call of "compose"
-          = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-verify
+          = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-release, x-spc-verify
         "#,
     );
 }

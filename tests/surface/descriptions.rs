@@ -58,7 +58,7 @@ fn a_key_of_compose_that_is_not_done_yet_is_refused_by_name() {
             1 | stack("spc", #{ services: #{ db: #{ image: "x", gpus: "all" } } });
               |                                                 ^^^^
               |
-              = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-verify
+              = help: supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-release, x-spc-verify
             "#,
         )
         .run();

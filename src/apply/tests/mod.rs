@@ -1,5 +1,6 @@
 //! The verbs on the simulated engine, in virtual time.
 
+mod beside;
 mod build_labels;
 mod crash;
 mod exec_end;

@@ -177,7 +177,7 @@ fn an_unknown_key_is_shown_at_its_place_with_the_nearest() {
 
 #[test]
 fn a_key_of_compose_that_is_not_done_is_refused_by_name() {
-    let hint = "(supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-verify)";
+    let hint = "(supported here: build, command, configs, container_name, depends_on, deploy, entrypoint, env_file, environment, extra_hosts, healthcheck, hostname, image, init, labels, logging, networks, ports, profiles, read_only, restart, scale, secrets, stop_grace_period, stop_signal, user, volumes, working_dir, x-spc-probe, x-spc-release, x-spc-verify)";
     refused(
         &format!("{SHOP}    gpus: all\n"),
         &format!(

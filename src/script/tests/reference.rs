@@ -5,12 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures::FutureExt;
+
 use super::super::fixture::Scripts;
 use super::super::run::Outcome;
 use super::super::standard_library::EMBEDDED;
 use crate::api::context::{ProjectSettings, RunContext};
 use crate::api::harness::Harness;
 use crate::api::stack::Stack;
+use crate::engine::Engine;
+use crate::engine::sim::SimEngine;
+use crate::host::sim::executor::SimTaskExecutor;
 use crate::model::spec::{Project, Service};
 use similar_asserts::assert_eq;
 
@@ -25,7 +30,11 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let directory = PathBuf::from("/project/examples/spc");
     let scripts = Some(PathBuf::from("/project/scripts"));
-    let run = Harness::with(
+    // `released` asks it for containers, and there are none.
+    let sim = SimTaskExecutor::new(1);
+    let engine: Arc<dyn Engine> = Arc::new(SimEngine::builder(sim.clone()).build());
+    let run = Harness::connected(
+        &sim,
         |host| host,
         "",
         |run| {
@@ -34,6 +43,7 @@ fn described(variables: &[(&str, &str)]) -> [Arc<Project>; 2] {
             let (host, executor) = (run.host.clone(), run.executor.clone());
             *run = RunContext::new(host, executor, run.events.clone(), project);
         },
+        Box::new(move || std::future::ready(Ok(engine.clone())).boxed()),
     );
     for (path, text) in [
         ("/project/scripts/stack.rhai", include_str!("../../../scripts/stack.rhai")),

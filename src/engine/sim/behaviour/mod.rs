@@ -2,6 +2,7 @@
 //! containers, builds, registries, traffic.
 
 pub(super) mod build;
+mod nginx;
 pub(super) mod process;
 pub(super) mod processes;
 pub(super) mod registry;

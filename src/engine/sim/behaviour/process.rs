@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::nginx;
 use super::processes::{Names, SERVICE_LABEL, matches};
+use super::traffic::is_proxy;
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::state::{SharedState, State};
 use crate::engine::sim::daemon::timetable::Purpose;
@@ -449,6 +451,26 @@ impl Script {
     }
 }
 
+impl nginx::Files for ProcessView {
+    fn read(&self, path: &str) -> Option<String> {
+        self.file(path).map(|content| String::from_utf8_lossy(&content).into_owned())
+    }
+
+    fn write(&mut self, path: &str, text: &str) {
+        self.write_file(path, text.to_owned());
+    }
+}
+
+fn as_nginx(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
+    let answer = nginx::answer(&request.command, view)?;
+    Some(ExecAnswer {
+        stdout: answer.stdout.into(),
+        stderr: answer.stderr.into(),
+        code: answer.code,
+        ..ExecAnswer::default()
+    })
+}
+
 /// The duration of a job without a behaviour from the test.
 const JOB_TAKES: Duration = Duration::from_secs(1);
 
@@ -470,6 +492,8 @@ impl State {
         let without = || {
             if is_one_off() {
                 Arc::new(Process::new().exits_after(JOB_TAKES, 0))
+            } else if self.container(id).is_ok_and(is_proxy) {
+                Arc::new(Process::new().on_exec(as_nginx))
             } else {
                 Arc::default()
             }

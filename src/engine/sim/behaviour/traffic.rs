@@ -180,6 +180,7 @@ impl AnswerCounts {
             "upstream_status": status,
             "upstream_connect_seconds": if self.release.is_some() { "0.000" } else { "" },
             "upstream_seconds": if self.release.is_some() { seconds.as_str() } else { "" },
+            "upstream_group": if self.release.is_some() { "backend" } else { "" },
             "release": self.release.as_deref().unwrap_or_default(),
         });
         format!("{line}\n")
@@ -197,7 +198,7 @@ fn is_ready(container: &Container) -> bool {
         && container.health.as_ref().is_none_or(|health| health.status_name() == "healthy")
 }
 
-fn is_proxy(container: &Container) -> bool {
+pub(super) fn is_proxy(container: &Container) -> bool {
     let repository = Reference::parse(&container.image)
         .map(|reference| reference.repository)
         .unwrap_or_default();

@@ -158,7 +158,10 @@ fn how_containers_are_replaced_is_no_reason_to_replace_them() {
 #[test]
 fn a_request_that_does_not_stay_in_the_container_is_rejected() {
     for (verify, expected) in [
-        (json!({}), "services.a.x-spc-verify: \"x-spc-verify\" needs the key \"url\" ()"),
+        (
+            json!({}),
+            "services.a.x-spc-verify: \"services.a.x-spc-verify\" needs the key \"url\" ()",
+        ),
         (
             json!({"url": "localhost:8080/up"}),
             "services.a.x-spc-verify.url: \"localhost:8080/up\" has to begin with \"http://\": the request stays in the container (write it like \"http://localhost:8080/health\" or \"http://a/\")",
