@@ -106,7 +106,9 @@ impl Service {
     /// a deployment that did not end replaced only the others.
     pub(super) fn released(&self) -> Result<Option<String>, Failure> {
         let containers = self.containers()?;
-        let serving = containers.iter().filter(|container| !container.is_new());
+        // If all old ones are gone, the new ones are about to take their names.
+        let only_new = containers.iter().all(Container::is_new);
+        let serving = containers.iter().filter(|container| only_new || !container.is_new());
         let oldest =
             serving.filter(|container| container.release.is_some()).min_by_key(|container| {
                 (!container.state.is_up(), container.created, container.number)

@@ -35,6 +35,7 @@ pub async fn run(
     let project = &with_scales(project, &records.state().scales)?;
     let described = project.service(service)?;
     let all: BTreeSet<u32> = (1..=described.scale).collect();
+    let is_all = numbers.is_none();
     let numbers = numbers.unwrap_or(&all);
     let fingerprints = secrets::fingerprints(ctx, &records, project, std::iter::once(described))?;
     let names = wanted_names(project);
@@ -55,7 +56,17 @@ pub async fn run(
             bases: &bases,
             renew_anonymous_volumes: false,
         };
+        let left: BTreeSet<u32> = observed
+            .containers
+            .iter()
+            .filter(|container| container.service == service && container.is_new())
+            .map(|container| container.number)
+            .collect();
         match part {
+            // Also those beyond the number of containers that the description wants.
+            BesidePart::Remove if is_all => {
+                reconcile::remove_new_ones(&wanted, service, &left, observed)
+            }
             BesidePart::Start => reconcile::start_beside(&wanted, service, numbers, observed),
             BesidePart::Attach => reconcile::attach(&wanted, service, numbers, observed),
             BesidePart::TakeOver => reconcile::take_over(&wanted, service, numbers, observed),

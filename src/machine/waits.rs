@@ -75,7 +75,8 @@ pub struct WaitListener {
 impl Consumer for WaitListener {
     fn event(&self, event: &Masked<Event>) -> Result<(), String> {
         match &**event {
-            Event::StepStarted { label, .. } => {
+            // A rollback follows the interrupt that ends a test. The test did not wait for it.
+            Event::StepStarted { label, .. } if !label.undo => {
                 if (label.action, label.object.kind)
                     == (ActionKind::WaitUntilCompleted, ObjectKind::Container)
                 {

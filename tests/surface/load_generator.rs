@@ -281,21 +281,34 @@ fn a_refused_websocket_is_a_failed_request() {
     assert_eq!(measured.cuts.len(), 0);
 }
 
+/// Waits until the load ends by itself: the number of its requests stands still.
+#[track_caller]
+fn end_of(load: Load) -> Measurement {
+    let running = load.start();
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut sent = 0;
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let now = running.requests();
+        if now > 0 && now == sent {
+            return running.stop();
+        }
+        assert!(Instant::now() < end, "it goes on: {now}");
+        sent = now;
+    }
+}
+
 #[test]
 fn a_load_ends_at_its_limits() {
     let port = server_that(usize::MAX, "", |_, _| {});
     let mut by_count = load(port, Kind::KeepAliveGet);
     by_count.most_requests = 10;
-    let measured = measure(by_count, 10);
+    let measured = end_of(by_count);
     assert_eq!((measured.requests(), measured.exhausted), (10, true));
 
     let mut by_time = load(port, Kind::KeepAliveGet);
     by_time.most_time = Duration::from_millis(50);
-    let running = by_time.start();
-    std::thread::sleep(Duration::from_millis(200));
-    let sent = running.requests();
-    assert!(running.stop().exhausted);
-    assert!(sent < 100, "{sent}");
+    assert!(end_of(by_time).exhausted);
 }
 
 #[test]
@@ -325,6 +338,6 @@ fn latency_is_measured_during_a_deploy_and_outside() {
     let latency = |period| measured.latency(period, Kind::is_quick).unwrap();
     let (during, outside) = (latency(Period::During), latency(Period::Outside));
     assert!(during.p50 >= Duration::from_millis(50), "{during:?}");
-    assert!(outside.p50 < Duration::from_millis(40), "{outside:?}");
+    assert!(outside.p50 < during.p50, "{outside:?} {during:?}");
     assert_eq!(measured.latency(Period::During, |kind| kind == Kind::Slow), None::<Latency>);
 }

@@ -33,7 +33,7 @@ impl Answer {
 pub(super) fn answer(command: &[String], files: &mut dyn Files) -> Option<Answer> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["cat", path] => Some(text(files, path).map_or_else(
+        ["cat", path] if path.starts_with(FOLDER) => Some(text(files, path).map_or_else(
             || Answer {
                 code: 1,
                 stderr: format!("cat: {path}: No such file or directory\n"),
@@ -41,14 +41,14 @@ pub(super) fn answer(command: &[String], files: &mut dyn Files) -> Option<Answer
             },
             Answer::stdout,
         )),
-        ["rm", "-f", paths @ ..] => {
+        ["rm", "-f", paths @ ..] if paths.iter().all(|path| path.starts_with(FOLDER)) => {
             // An empty file counts as none: the simulated engine has no removal of files.
             for path in paths {
                 files.write(path, "");
             }
             Some(Answer::default())
         }
-        ["mkdir", "-p", folder] => {
+        ["mkdir", "-p", folder] if *folder == FOLDER => {
             files.write(&format!("{folder}/.folder"), "");
             Some(Answer::default())
         }
@@ -114,7 +114,7 @@ mod tests {
             answer(&command, &mut files).unwrap()
         };
         let shown = ["curl", "-sS", "http://127.0.0.1:8090/generation"];
-        assert_eq!(run(&["cat", "/a"]).code, 1);
+        assert_eq!(run(&["cat", &format!("{FOLDER}/a")]).code, 1);
         assert_eq!(run(&shown).stdout, "\n");
         run(&["/bin/sh", "-c", "mv /a /b"]);
         files.write(&format!("{FOLDER}/generation.tmp"), "default \"7\";\n");
