@@ -187,7 +187,7 @@ fn a_rotated_secret_is_detected_without_the_fingerprint_key() {
     forget();
     project.up().ends(0).prints(&[
         "\"/run/secrets/token\" in it is not a regular file",
-        "give the service \"open\" another label",
+        "change a label of the service \"open\"",
     ]);
     exec(&open, &["sh", "-c", "rm /run/secrets/token && truncate -s 1000G /run/secrets/token"]);
     project.up().ends(0).prints(&["the value of the secret \"token\" changed"]);
