@@ -154,7 +154,7 @@ impl Updates {
                 order: keys.order,
                 parallelism: keys.parallelism.unwrap_or(1),
                 delay: keys.delay.unwrap_or_default(),
-                // A rollback is urgent, so it only waits as long as it is told to.
+                // A rollback is urgent, so it waits only for the time in its options.
                 monitor: keys.monitor.unwrap_or_default(),
                 goes_on: keys.failure_action != Some(FailureAction::Pause),
                 max_failure_ratio: keys.max_failure_ratio.unwrap_or_default(),
