@@ -148,7 +148,7 @@ pub(super) fn check_startable(
 
 /// Checks the parts of a description that need permission in `spc.toml`, before anything is done
 /// with it.
-fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
+pub(super) fn check_policy(context: &Context, project: &Project) -> Result<(), Failure> {
     let resolve = |path: &Path| resolve(&*context.host, path);
     for (name, service) in &project.services {
         for (index, mount) in service.volumes.iter().enumerate() {

@@ -99,6 +99,7 @@ pub mod printing;
 mod profiles;
 pub mod project;
 pub mod record;
+mod releases;
 mod replacement;
 pub mod retry;
 mod rows;
@@ -152,6 +153,7 @@ const PRIMITIVES: &[fn(&mut Engine)] = &[
     network::register,
     run::register,
     figures::register,
+    releases::register,
     replacement::register,
     service::register,
     stack::register,

@@ -15,10 +15,8 @@ use crate::apply::outcome::Outcome;
 use crate::model::Failure;
 use crate::model::observed_state::Container;
 use crate::model::reconcile::BesidePart;
+use crate::model::short_id::short_id;
 use crate::value::{Options, Record};
-
-/// The digits of an id that is a container's name on its networks.
-const SHORT_ID: usize = 12;
 
 /// The numbers in a script's list; `None` for `()`.
 fn numbers_of(given: &Dynamic) -> Result<Option<BTreeSet<u32>>, Failure> {
@@ -39,7 +37,7 @@ fn numbers_of(given: &Dynamic) -> Result<Option<BTreeSet<u32>>, Failure> {
 /// A container of the service, as a record.
 fn replica(container: &Container) -> Record {
     let text = |text: &str| Dynamic::from(text.to_owned());
-    let short = container.id.get(..SHORT_ID).unwrap_or(&container.id);
+    let short = short_id(&container.id);
     Record::new(
         "replica",
         Map::from([

@@ -72,6 +72,7 @@ pub mod readiness;
 mod recent_restarts;
 pub mod record_file;
 pub mod records;
+pub mod releases;
 pub mod restore_network;
 mod run_context;
 pub mod running_commands;

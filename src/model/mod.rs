@@ -50,6 +50,7 @@ pub mod plan_steps;
 pub mod position;
 pub mod preview;
 pub mod reconcile;
+pub mod release;
 pub mod table;
 pub mod texts;
 pub mod url_credentials;

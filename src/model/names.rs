@@ -48,6 +48,10 @@ pub mod label {
     pub const HOLDS: &str = "dev.spc.holds";
     /// On the volume that records a moved project: its former folders, as JSON.
     pub const FORMER_FOLDERS: &str = "dev.spc.former-folders";
+    /// On the volume that records a release: its content, as JSON.
+    pub const RECORD: &str = "dev.spc.release-record";
+    /// On the same volume: when the release was recorded, in the form of RFC 3339.
+    pub const RECORDED: &str = "dev.spc.release-recorded";
     /// On a volume that several containers may write to at once: `x-spc-shared`.
     pub const SHARED: &str = "dev.spc.shared";
     /// On a network that was recreated during a rollback.
@@ -80,6 +84,32 @@ pub const HOLDS_SECRETS: &str = "secrets";
 
 /// Value of [`label::HOLDS`]: nothing. The labels are the record of a moved project.
 pub const HOLDS_FORMER_FOLDERS: &str = "former-folders";
+
+/// Value of [`label::HOLDS`]: nothing. The labels are the record of a release.
+pub const HOLDS_RELEASE: &str = "release";
+
+/// The volume that records the release `id` of a project. A project name can't contain a dot.
+pub fn release_volume(project: &str, id: u64) -> String {
+    format!("{project}.spc-release.{id}")
+}
+
+/// Whether a volume with this name can record a release of `project`.
+pub fn is_release_volume(volume: &str, project: &str) -> bool {
+    volume.strip_prefix(project).is_some_and(|rest| rest.starts_with(".spc-release."))
+}
+
+/// The longest tag that the engine accepts.
+const LONGEST_TAG: usize = 128;
+
+/// The name that keeps the image of a release: an image without any name is removed by
+/// `docker image prune`. `image_id` is the id with or without its algorithm.
+pub fn kept_image(project: &str, image_id: &str) -> String {
+    let tag = format!("{project}-{}", super::short_id::short_id(image_id));
+    if tag.len() <= LONGEST_TAG {
+        return format!("spc-releases:{tag}");
+    }
+    format!("spc-releases:{}", super::hash::sha256(tag.as_bytes()))
+}
 
 /// Part of the name of a volume that records a moved project. A project name can't contain a dot.
 const FORMER_FOLDERS_INFIX: &str = ".spc-former-folders.";

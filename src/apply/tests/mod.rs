@@ -31,6 +31,7 @@ mod property;
 mod readiness;
 mod reads;
 mod record_files;
+mod releases;
 mod replacement;
 mod restarts;
 mod same_meaning;

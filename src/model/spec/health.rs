@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reader::Field;
 use crate::model::Failure;
 
 /// A `healthcheck:` map.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healthcheck {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<HealthTest>,
@@ -27,7 +27,7 @@ pub struct Healthcheck {
 }
 
 /// The command of the health check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthTest {
     /// No check, not even that of the image: a running container is ready.

@@ -1,13 +1,13 @@
 //! Published ports: `"8000:80"`, `"127.0.0.1:5432:5432/udp"`, or the long form.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::reader::Field;
 use crate::model::Failure;
 
 /// One published port of a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Port {
     /// In the container.
     pub target: u16,

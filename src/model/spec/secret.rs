@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::mount::{clean_text, host_path};
@@ -26,7 +26,7 @@ pub enum SecretSource {
 }
 
 /// A secret or config as a file in a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FileMount {
     /// Key of the top-level secret or config.
     pub source: String,

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::update::{RollbackConfig, UpdateConfig, UpdateOrder};
 use super::verify::Verification;
@@ -14,7 +14,7 @@ use crate::model::Failure;
 
 /// A service. Serialization covers everything that its containers are made from, because the hash
 /// uses it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     #[serde(skip)]
     pub name: String,
@@ -69,7 +69,7 @@ pub struct Service {
     pub stop_signal: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub extra_hosts: Vec<String>,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub read_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_name: Option<String>,
@@ -99,9 +99,9 @@ pub struct EnvFile {
 }
 
 /// The attachment of a service to a network.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkAttachment {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4_address: Option<Ipv4Addr>,
@@ -150,7 +150,7 @@ impl Condition {
 }
 
 /// Docker's restart policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     #[default]
@@ -162,11 +162,11 @@ pub enum Restart {
 }
 
 /// Log driver and its options.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 

@@ -8,7 +8,7 @@ use crate::engine::sim::{ContainerView, EngineState, VolumeView};
 use crate::host::records_folder;
 use crate::machine::World;
 use crate::model::hash::sha256;
-use crate::model::names::locked_project;
+use crate::model::names::{label, locked_project};
 
 /// The engine chooses ports from here on.
 const FIRST_CHOSEN_PORT: u16 = 32_768;
@@ -147,7 +147,7 @@ impl Facts {
     }
 
     fn labels(&mut self, object: &str, labels: &BTreeMap<String, String>) {
-        for (name, value) in labels {
+        for (name, value) in labels.iter().filter(|(name, _)| *name != label::RECORDED) {
             self.add(object, format!("label {name}"), value);
         }
     }

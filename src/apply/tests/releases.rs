@@ -1,0 +1,172 @@
+//! The records of releases: written, kept, removed, restored.
+
+use super::*;
+use crate::apply::releases::{self, ReleaseDetails};
+use crate::engine::sim::CallSide;
+use crate::model::names::{HOLDS_RELEASE, kept_image};
+use crate::model::release::Release;
+
+/// A service of this release, whose image is always `web:1`.
+fn web(release: &str) -> Value {
+    json!({"services": {"web": {"image": "web:1", "restart": "always", "x-spc-release": release}}})
+}
+
+fn record(machine: &Machine, description: &Value) -> Option<Release> {
+    let project = project(description);
+    machine.run(releases::record(&machine.ctx(), &project, ReleaseDetails::default())).unwrap()
+}
+
+fn recorded(machine: &Machine) -> Vec<Release> {
+    machine.run(releases::read(&machine.ctx(), PROJECT)).unwrap().releases
+}
+
+fn ids(machine: &Machine) -> Vec<u64> {
+    recorded(machine).iter().map(|release| release.id).collect()
+}
+
+fn image_id(machine: &Machine, name: &str) -> Option<String> {
+    machine.run(super::super::observe::image_id(&*machine.ctx().engine, name)).unwrap()
+}
+
+/// Brings up and records the releases `v1`, `v2` and so on.
+fn released(machine: &Machine, releases: std::ops::RangeInclusive<u32>) {
+    for number in releases {
+        let description = web(&format!("v{number}"));
+        machine.up(&description).unwrap();
+        record(machine, &description).unwrap();
+    }
+}
+
+#[test]
+fn a_release_is_recorded_once_from_what_runs() {
+    let machine = machine();
+    machine.up(&web("v1")).unwrap();
+    let first = record(&machine, &web("v1")).unwrap();
+    assert_eq!((first.id, first.name().as_str()), (1, "v1"));
+    let calls = machine.calls();
+    assert_eq!(record(&machine, &web("v1")), None);
+    let changing = machine.calls_from(calls).into_iter().filter(|call| call.mutates);
+    assert_eq!(changing.count(), 0, "not even the lock");
+    assert_eq!(ids(&machine), [1]);
+    assert_eq!(recorded(&machine)[0].services["web"].image, "web:1");
+}
+
+#[test]
+fn what_is_described_and_does_not_run_is_not_recorded() {
+    let machine = machine();
+    machine.up(&web("v1")).unwrap();
+    assert_eq!(record(&machine, &web("v2")), None);
+    assert_eq!(ids(&machine), Vec::<u64>::new());
+}
+
+#[test]
+fn old_records_and_the_names_of_their_images_go() {
+    let machine = machine();
+    released(&machine, 1..=7);
+    assert_eq!(ids(&machine), [3, 4, 5, 6, 7]);
+    let image = image_id(&machine, "web:1").unwrap();
+    assert_eq!(image_id(&machine, &kept_image(PROJECT, &image)), Some(image), "others need it");
+}
+
+#[test]
+fn a_kept_image_outlives_its_tag_and_a_restored_release_has_the_tag_again() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    let image = image_id(&machine, "web:1").unwrap();
+    let ctx = machine.ctx();
+    machine.run(ctx.engine.image_tag("redis:1", "web:1")).unwrap();
+    assert_eq!(image_id(&machine, &kept_image(PROJECT, &image)).as_deref(), Some(&*image));
+    let release = recorded(&machine).remove(0);
+    machine.run(releases::restore_images(&machine.ctx(), PROJECT, &release)).unwrap();
+    assert_eq!(image_id(&machine, "web:1"), Some(image));
+}
+
+#[test]
+fn a_release_without_its_image_changes_nothing() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    let mut release = recorded(&machine).remove(0);
+    let gone = release.services.get_mut("web").unwrap();
+    gone.image_id = "sha256:0000".to_owned();
+    let calls = machine.calls();
+    let failure =
+        machine.run(releases::restore_images(&machine.ctx(), PROJECT, &release)).unwrap_err();
+    assert_eq!(failure.kind, Kind::Image);
+    assert!(
+        failure.message.contains("\"web:1\"") && failure.message.contains("release 1"),
+        "{failure}"
+    );
+    assert!(machine.calls_from(calls).iter().all(|call| !call.mutates));
+}
+
+#[test]
+fn records_outlive_down_and_go_with_the_volumes() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    machine.down(false).unwrap();
+    assert_eq!(ids(&machine), [1]);
+    machine.down(true).unwrap();
+    assert_eq!(ids(&machine), Vec::<u64>::new());
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_named_and_its_number_not_used_again() {
+    let machine = machine();
+    let ctx = machine.ctx();
+    for (id, content) in [(3, "{"), (4, r#"{"format": 99}"#)] {
+        let labels =
+            [(label::PROJECT, PROJECT), (label::HOLDS, HOLDS_RELEASE), (label::RECORD, content)];
+        let body = bollard::models::VolumeCreateRequest {
+            name: Some(format!("shop.spc-release.{id}")),
+            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            ..Default::default()
+        };
+        machine.run(ctx.engine.volume_create(body)).unwrap();
+    }
+    let found = machine.run(releases::read(&machine.ctx(), PROJECT)).unwrap();
+    assert!(found.releases.is_empty());
+    assert_eq!(found.unreadable.len(), 2);
+    assert!(found.unreadable[1].1.contains("a newer version of spc"), "{:?}", found.unreadable);
+    machine.up(&web("v1")).unwrap();
+    assert_eq!(record(&machine, &web("v1")).unwrap().id, 5);
+}
+
+#[test]
+fn a_failed_deployment_is_recorded_with_its_reason_and_without_secrets() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    let details = ReleaseDetails {
+        strategy: "canary".to_owned(),
+        failed: Some((["web".to_owned()].into(), "error rate 0.2 with a secret value".to_owned())),
+        ..ReleaseDetails::default()
+    };
+    let ctx = machine.ctx();
+    ctx.secrets.add("TOKEN", &Secrets::token("TOKEN", [1; 16]), "a secret value");
+    let release =
+        machine.run(releases::record(&ctx, &project(&web("v2")), details)).unwrap().unwrap();
+    assert_eq!(release.services["web"].release, "v2");
+    let reason = release.failed.unwrap();
+    assert!(reason.starts_with("error rate 0.2") && !reason.contains("secret value"), "{reason}");
+}
+
+#[test]
+fn a_record_is_complete_or_not_there_after_a_kill_at_any_call() {
+    let calls = {
+        let machine = machine();
+        machine.up(&web("v1")).unwrap();
+        let before = machine.calls();
+        record(&machine, &web("v1")).unwrap();
+        machine.calls() - before
+    };
+    for at in 0..calls {
+        let machine = machine();
+        machine.up(&web("v1")).unwrap();
+        machine.engine.crash_at((machine.calls() + at) as u64 + 1, CallSide::After);
+        let ctx = machine.ctx();
+        let description = project(&web("v1"));
+        let _ = machine.killed(releases::record(&ctx, &description, ReleaseDetails::default()));
+        machine.pass(secs(60));
+        record(&machine, &web("v1"));
+        assert_eq!(ids(&machine), [1], "killed at call {at}");
+    }
+}
