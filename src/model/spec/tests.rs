@@ -458,7 +458,7 @@ fn the_guide_lists_the_keys_of_a_service_that_are_read_and_those_that_are_not() 
         read(json!({"services": {"web": service}}))
             .map_or_else(|failure| failure.message, |_| String::new())
     };
-    let supported = listed_after("Of a service's keys in Compose these are read: ");
+    let supported = listed_after("spc supports these keys of a service: ");
     assert!(supported.len() > 20, "{supported:?}");
     for key in supported {
         let refused = refusal(key);
