@@ -24,8 +24,10 @@ fn up_reports_missing_migrations_and_db_init_applies_them() {
     let project = Project::reference("migrations");
     let up = || project.up().within(LIMIT).ends(0);
     let init = || project.spc(&["run", "scripts/db_init.rhai"]).within(LIMIT);
-    up().prints(&["database: not initialised from here yet; run: spc run scripts/db_init.rhai"])
-        .does_not_print(&["warning"]);
+    up().prints(&[
+        "database: not initialised from this folder yet; run: spc run scripts/db_init.rhai",
+    ])
+    .does_not_print(&["warning"]);
     init().ends(0);
     up().does_not_print(&["database:"]);
 
@@ -46,7 +48,7 @@ fn up_reports_missing_migrations_and_db_init_applies_them() {
         &format!("    colour = models.CharField(max_length=20, default=\"\")\n{unit}"),
     );
     init().ends(1).prints(&[
-        "The models have changes that no migration makes; \"python manage.py makemigrations\" writes it",
+        "The models have changes without a migration; \"python manage.py makemigrations\" writes one",
         "Add field colour to characteristic",
     ]);
 }

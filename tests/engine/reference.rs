@@ -97,9 +97,9 @@ fn db_init_can_run_again() {
     let _alone = heavy();
     let project = Project::reference("init");
     let run = || project.spc(&["run", "scripts/db_init.rhai"]).within(Duration::from_secs(300));
-    run().ends(0).prints(&["superuser admin made"]);
+    run().ends(0).prints(&["superuser admin created"]);
     run().ends(0).prints(&["nothing changed since"]);
-    run().arg("--again").ends(0).prints(&["superuser admin was there already"]);
+    run().arg("--again").ends(0).prints(&["superuser admin already exists"]);
     let mut client = database(&project).unwrap();
     let admins: i64 =
         client.query_one("SELECT count(*) FROM auth_user WHERE is_superuser", &[]).unwrap().get(0);

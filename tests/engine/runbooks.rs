@@ -75,7 +75,7 @@ fn prepare_creates_an_env_file_with_generated_secrets_once() {
     let path = project.path("examples/spc/.env");
     fs::remove_file(&path).unwrap();
     let prepare = || project.spc(&["run", "scripts/prepare.rhai"]);
-    prepare().ends(0).prints(&["made .env with generated secrets"]);
+    prepare().ends(0).prints(&["created .env with generated secrets"]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let secrets = ["POSTGRES_PASSWORD", "SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"]
         .map(|name| project.variable(name));
@@ -86,6 +86,6 @@ fn prepare_creates_an_env_file_with_generated_secrets_once() {
         assert!(image == local || format!("local/{image}") == local, "{name}={image}");
     }
     let made = fs::read_to_string(&path).unwrap();
-    prepare().ends(0).prints(&["left as it is"]);
+    prepare().ends(0).prints(&[".env exists and was not changed"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), made);
 }

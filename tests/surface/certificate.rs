@@ -26,7 +26,7 @@ fn certificate() -> Spc {
 fn a_certificate_is_created_for_the_given_names() {
     certificate()
         .args(["--names", "spc.example,10.0.0.7", "--days", "90"])
-        .stderr("certificate: made certificates/tls.crt for spc.example, 10.0.0.7, valid for 90 days; browsers warn of it\n")
+        .stderr("certificate: created certificates/tls.crt for spc.example, 10.0.0.7, valid for 90 days; browsers warn about it\n")
         .run();
     let made = certificate().output();
     assert!(made.stderr.contains(" for localhost, 127.0.0.1, ::1, valid for 365 days"), "{made}");
@@ -120,7 +120,7 @@ fn an_existing_certificate_is_kept() {
             "#,
         )
         .stdout("true\n")
-        .stderr("certificate: made certificates/tls.crt for spc.example, valid for 365 days; browsers warn of it\n")
+        .stderr("certificate: created certificates/tls.crt for spc.example, valid for 365 days; browsers warn about it\n")
         .run();
 }
 
@@ -130,7 +130,7 @@ fn half_of_the_pair_is_refused_and_left() {
         let run = certificate().file(&format!("examples/spc/certificates/{there}"), "given");
         let ended = run.output();
         let reported = format!(
-            "There is certificates/{there}, but no certificates/{missing}; put the one that belongs to it there, or remove certificates/{there} to have both made"
+            "There is certificates/{there}, but no certificates/{missing}; put the matching file there, or remove certificates/{there} to let spc create both"
         );
         assert!(ended.code == 2 && ended.stderr.contains(&reported), "{ended}");
     }
@@ -142,7 +142,7 @@ fn an_invalid_certificate_is_rejected() {
         run.file(&format!("examples/spc/certificates/{name}"), "no PEM")
     });
     let ended = run.output();
-    let reported = "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to have both made";
+    let reported = "certificates/tls.crt can't be read as a certificate; put one there, or remove it and certificates/tls.key to let spc create both";
     assert!(ended.code == 2 && ended.stderr.contains(reported), "{ended}");
 }
 
@@ -152,8 +152,8 @@ fn a_certificate_that_expires_soon_causes_a_warning() {
         .runbook("import \"tls\" as tls;\ntls::ensure([\"localhost\"], 29);\ntls::ensure([\"localhost\"], 29);")
         .stderr(
             "
-            certificate: made certificates/tls.crt for localhost, valid for 29 days; browsers warn of it
-            warning: certificate: certificates/tls.crt ends within 30 days; put a new one there, or remove it and certificates/tls.key to have both made
+            certificate: created certificates/tls.crt for localhost, valid for 29 days; browsers warn about it
+            warning: certificate: certificates/tls.crt expires within 30 days; put a new one there, or remove it and certificates/tls.key to let spc create both
             ",
         )
         .run();
