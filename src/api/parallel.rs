@@ -75,8 +75,11 @@ fn rethrown(error: Box<EvalAltResult>) -> Box<EvalAltResult> {
 fn isolated(value: &Dynamic, place: &str) -> Result<FnPtr, Failure> {
     let function = cut_off(value).try_cast::<FnPtr>();
     function.ok_or_else(|| {
-        Failure::usage(format!("{place} of parallel is a function, not {}", type_names::a(value)))
-            .hint("write it as a closure: || …")
+        Failure::usage(format!(
+            "{place} of parallel has to be a function, not {}",
+            type_names::a(value)
+        ))
+        .hint("write it as a closure: || …")
     })
 }
 
@@ -226,11 +229,11 @@ mod tests {
         let run = Harness::new();
         assert_eq!(
             run.fails("parallel([|| 1, 5])").message,
-            "Element 1 of parallel is a function, not an integer"
+            "Element 1 of parallel has to be a function, not an integer"
         );
         assert_eq!(
             run.fails("parallel(#{ db: \"x\" })").message,
-            "\"db\" of parallel is a function, not a string"
+            "\"db\" of parallel has to be a function, not a string"
         );
     }
 }

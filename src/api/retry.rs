@@ -95,12 +95,13 @@ impl Plan {
             kinds,
         };
         if plan.times == 0 {
-            return Err(read.wrong("times", "\"times\" of the retry options is at least 1"));
+            return Err(read.wrong("times", "\"times\" of the retry options has to be at least 1"));
         }
         if !(1.0..=100.0).contains(&plan.backoff) {
-            return Err(
-                read.wrong("backoff", "\"backoff\" of the retry options is a factor from 1 to 100")
-            );
+            return Err(read.wrong(
+                "backoff",
+                "\"backoff\" of the retry options has to be a factor from 1 to 100",
+            ));
         }
         read.finish()?;
         Ok(plan)
@@ -383,7 +384,7 @@ mod tests {
         );
         assert_eq!(
             run.fails("retry(0, || 1)").message,
-            "\"times\" of the retry options is at least 1"
+            "\"times\" of the retry options has to be at least 1"
         );
     }
 

@@ -65,8 +65,10 @@ impl Request {
             stdout: match options.take("stdout") {
                 None => None,
                 Some(value) => Some(value.try_cast::<File>().ok_or_else(|| {
-                    options
-                        .wrong("stdout", "\"stdout\" of the sh options is a file: fs::file(path)")
+                    options.wrong(
+                        "stdout",
+                        "\"stdout\" of the sh options has to be a file: fs::file(path)",
+                    )
                 })?),
             },
             timeout: options.duration("timeout")?,
@@ -89,7 +91,7 @@ fn stdin(context: &Context, options: &Options, value: &Dynamic) -> Result<Bytes,
         None => Err(options.wrong(
             "stdin",
             format!(
-                "\"stdin\" of the sh options is a string or a file, not {}",
+                "\"stdin\" of the sh options has to be a string or a file, not {}",
                 type_names::a(value)
             ),
         )),
@@ -520,7 +522,7 @@ mod tests {
         );
         assert_eq!(
             trial.fails(r#"sh(["a"], #{ stdin: 5 })"#).message,
-            "\"stdin\" of the sh options is a string or a file, not an integer"
+            "\"stdin\" of the sh options has to be a string or a file, not an integer"
         );
         assert_eq!(
             trial.fails(r#"sh(["a"], #{ cwd: "x" })"#).message,

@@ -34,6 +34,6 @@ pub fn with_left_containers(
     if left.is_empty() {
         return failure;
     }
-    let next = "run it again to continue, or remove them with `down()`";
+    let next = "run the same command again to continue, or remove them with `down()`";
     failure.detail("after the failure", format!("{left}{next}"))
 }

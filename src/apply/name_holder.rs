@@ -14,7 +14,7 @@ fn text<'a>(found: &'a EngineObject, pointer: &str) -> &'a str {
     found.json.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or("unknown")
 }
 
-/// `of the image "app:1", running, created 2026-01-02T03:04:05Z`
+/// `Its image is "app:1", its state is running, and it was created at 2026-01-02T03:04:05Z`
 fn described(found: &EngineObject) -> String {
     let created = text(found, "/Created");
     // Omits the nanoseconds.
@@ -22,7 +22,7 @@ fn described(found: &EngineObject) -> String {
         .split_once('.')
         .map_or_else(|| created.to_owned(), |(seconds, _)| format!("{seconds}Z"));
     format!(
-        "of the image \"{}\", {}, created {created}",
+        "Its image is \"{}\", its state is {}, and it was created at {created}",
         text(found, "/Config/Image"),
         text(found, "/State/Status")
     )
@@ -81,7 +81,7 @@ impl fmt::Display for Holder<'_> {
 pub fn not_a_lock(found: &EngineObject, project: &str) -> Failure {
     let name = lock_container(project);
     let message = format!(
-        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock but is not a lock. It is {}; {}",
+        "The project \"{project}\" can't be locked: the container \"{name}\" has the name of its lock but is not a lock. {}; {}",
         described(found),
         Holder::of(found)
     );
@@ -97,7 +97,7 @@ fn another_name(name: &str) -> String {
 /// so the hint never suggests to remove it.
 fn taken(found: &EngineObject, name: &str, service: &Service) -> Failure {
     let message = format!(
-        "The container name \"{name}\" is taken by another container: {}. It is {}",
+        "The container name \"{name}\" is taken by another container: {}. {}",
         Holder::of(found),
         described(found)
     );

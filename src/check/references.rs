@@ -55,7 +55,7 @@ fn missing(known: &KnownNames, kind: &str, name: &str) -> Option<Failure> {
     let failure = unknown(kind, name, names.iter());
     Some(match kind {
         "volume" => failure.hint(format!(
-            "name \"{name}\" among the volumes of the stack; a folder begins with \"./\""
+            "declare \"{name}\" under \"volumes\", beside \"services\"; a path begins with \"./\""
         )),
         _ if failure.hint.is_none() => {
             failure.hint(format!("declare it under \"{kind}s\", beside \"services\""))

@@ -76,7 +76,7 @@ impl Rule {
             Self::Interpolation => "\"${X}\" in a plain string, which inserts no value",
             Self::WeakProbe => "a health check that passes before the service accepts connections",
             Self::UnclearValue => {
-                "a value in a compose file or .env that means something else than it seems"
+                "a value in a compose file or .env that does not mean what it seems to mean"
             }
         }
     }

@@ -113,6 +113,6 @@ fn after_help() -> String {
         ("spc check scripts/up.rhai", "Check one script and its imports"),
         (r"spc check --json | jq -r 'select(.rule) | .message'", "Print only the messages"),
     ]);
-    let codes = "Exit code 2 if there is a finding, also a warning.";
+    let codes = "The exit code is 2 if there are findings, even if all of them are warnings.";
     format!("{}\n\n{codes}\n\n{examples}", section("Rules:", &rules))
 }

@@ -57,7 +57,7 @@ struct Cli {
 enum Verb {
     /// Run a runbook
     Run(run::Run),
-    /// Show what a runbook would do to the engine as it stands, and do nothing
+    /// Show what a runbook would change, and change nothing
     #[command(
         override_usage = "spc plan [OPTIONS] <RUNBOOK> [ARGS]...\n       spc plan [OPTIONS] -e <CODE> [ARGS]...",
         after_help = examples(&[

@@ -32,7 +32,7 @@ pub struct Plan {
     /// Show every step with its dependencies, not only what changes
     #[arg(long)]
     all_steps: bool,
-    /// End with code 3 if there is something to do
+    /// Exit with code 3 if there are changes
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]

@@ -45,7 +45,7 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     }
     if observed.containers.is_empty() {
         let text = format!(
-            "there are no containers of the project \"{name}\"; --project NAME shows those of another, as `stack(\"NAME\", …)` names it"
+            "the project \"{name}\" has no containers; --project NAME shows another project, with the name in its `stack(\"NAME\", …)`"
         );
         context.events.event(&Event::Log { level: Level::Info, text });
         return Ok(());

@@ -100,7 +100,7 @@ impl Names {
 
     fn hint(&self, missing: &MissingName, defined: &DefinedNames) -> Option<String> {
         if is_of_tests(missing) {
-            return Some("it is there in tests only: functions test_… of files …_test.rhai, which `spc test` runs".to_owned());
+            return Some("it exists only in tests: functions test_… in files …_test.rhai, which `spc test` runs".to_owned());
         }
         match missing {
             MissingName::Function { module, name, arguments } => {

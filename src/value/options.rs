@@ -182,14 +182,14 @@ impl Options {
         match convert(&value) {
             Some(converted) => Ok(Some(converted)),
             // For a number, the value is wrong.
-            None if value.is_int() && wanted.starts_with("an integer") => {
-                Err(self
-                    .wrong(key, format!("\"{key}\" of the {} is {wanted}, not {value}", self.what)))
-            }
+            None if value.is_int() && wanted.starts_with("an integer") => Err(self.wrong(
+                key,
+                format!("\"{key}\" of the {} has to be {wanted}, not {value}", self.what),
+            )),
             None => Err(self.wrong(
                 key,
                 format!(
-                    "\"{key}\" of the {} is {wanted}, not {}",
+                    "\"{key}\" of the {} has to be {wanted}, not {}",
                     self.what,
                     type_names::a(&value)
                 ),
@@ -319,11 +319,11 @@ mod tests {
         ]);
         assert_eq!(
             options.bool("check").unwrap_err().message,
-            "\"check\" of the exec options is true or false, not a string"
+            "\"check\" of the exec options has to be true or false, not a string"
         );
         assert_eq!(
             options.count("tail").unwrap_err().message,
-            "\"tail\" of the exec options is an integer from 0 up, not -1"
+            "\"tail\" of the exec options has to be an integer from 0 up, not -1"
         );
         let failure = options.duration("timeout").unwrap_err();
         assert_eq!(failure.message, "\"timeout\" of the exec options: 30 is not a duration");

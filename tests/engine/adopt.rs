@@ -204,7 +204,7 @@ fn a_used_container_name_is_reported_with_its_project() {
     let before = containers(&first.name);
     second.up().ends(1).prints(&[
         "The container name \"spct-name-shared\" is taken by another container: spc created it for the service \"a\" of the project \"spct-name-first\"",
-        "running, created",
+        "its state is running, and it was created at",
         "choose another \"container_name\"",
     ]);
     assert_eq!(containers(&first.name), before);

@@ -74,7 +74,7 @@ fn a_container_with_the_name_of_the_lock_is_reported_and_not_removed() {
             "The project \"{}\" can't be locked: the container \"{name}\" has the name of its lock but is not a lock",
             project.name
         ),
-        format!("of the image \"{image}\", running, created "),
+        format!("Its image is \"{image}\", its state is running, and it was created at "),
         format!("`docker rename {name} OTHER-NAME`"),
     ];
     let said = said.each_ref().map(String::as_str);

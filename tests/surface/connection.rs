@@ -440,7 +440,7 @@ fn ps_asks_for_one_project_and_changes_nothing() {
     Spc::new()
         .engine(answer)
         .args(["-p", "shop", "ps"])
-        .stderr("there are no containers of the project \"shop\"; --project NAME shows those of another, as `stack(\"NAME\", …)` names it\n")
+        .stderr("the project \"shop\" has no containers; --project NAME shows another project, with the name in its `stack(\"NAME\", …)`\n")
         .run();
     let asked = asked.lock().unwrap();
     assert!(asked.iter().all(|request| request.starts_with("GET ")), "{asked:?}");

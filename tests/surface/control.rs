@@ -171,7 +171,7 @@ fn parallel_answers_in_the_shape_of_its_question_and_throws_the_first_error() {
         .code(2)
         .stderr(
             r"
-            error: Element 1 of parallel is a function, not an integer
+            error: Element 1 of parallel has to be a function, not an integer
              --> scripts/a.rhai:1:1
               |
             1 | parallel([|| 1, 5]);

@@ -190,7 +190,7 @@ fn a_name_in_a_description_that_nothing_has_comes_with_the_nearest() {
             1 | stack("spc", #{ services: #{ db: #{ image: "x", volumes: ["data:/data"] } } });
               |                                                           ^^^^^^^^^^^^
               |
-              = help: name "data" among the volumes of the stack; a folder begins with "./"
+              = help: declare "data" under "volumes", beside "services"; a path begins with "./"
             "#,
         )
         .run();

@@ -392,7 +392,7 @@ fn a_function_of_tests_outside_tests_is_reported_as_such() {
     for code in ["sim::pass(\"1h\")", "assert(true)"] {
         let ended = Spc::new().args(["run", "-e", code]).output();
         assert!(
-            ended.code == 2 && ended.stderr.contains("= help: it is there in tests only"),
+            ended.code == 2 && ended.stderr.contains("= help: it exists only in tests"),
             "{ended}"
         );
     }

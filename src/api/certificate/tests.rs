@@ -82,7 +82,7 @@ fn a_certificate_without_a_name_or_for_no_time_is_refused_and_nothing_is_written
         ("#{ names: [\"a\"], day: 1 }", "The certificate options have no \"day\""),
         (
             "#{ names: 5 }",
-            "\"names\" of the certificate options is a list of strings, not an integer",
+            "\"names\" of the certificate options has to be a list of strings, not an integer",
         ),
     ] {
         let failure = trial

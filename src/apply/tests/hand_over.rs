@@ -209,7 +209,7 @@ fn a_conflict_with_a_foreign_container_is_reported_before_any_change() {
         ),
         (
             json!({"ports": ["8000:80"], "container_name": "holder"}),
-            "The container name \"holder\" is taken by another container: neither spc nor Docker Compose created it. It is of the image \"plain:1\", running, created 2026-01-01T00:00:00Z",
+            "The container name \"holder\" is taken by another container: neither spc nor Docker Compose created it. Its image is \"plain:1\", its state is running, and it was created at 2026-01-01T00:00:00Z",
             "services.a",
         ),
     ] {

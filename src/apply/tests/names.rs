@@ -31,7 +31,7 @@ fn a_foreign_container_with_the_lock_name_is_reported_immediately_and_kept() {
     assert!(machine.executor.now() < begun + secs(1), "nobody waits for it");
     assert_eq!(failure.kind, Kind::Conflict);
     let expected = "The project \"shop\" can't be locked: the container \"shop.spc-lock\" has the name of its lock but is not a lock. \
-                    It is of the image \"redis:1\", running, created 2026-01-01T00:00:00Z; neither spc nor Docker Compose created it";
+                    Its image is \"redis:1\", its state is running, and it was created at 2026-01-01T00:00:00Z; neither spc nor Docker Compose created it";
     assert_eq!(failure.message, expected);
     let hint = "give that container another name: `docker rename shop.spc-lock OTHER-NAME`";
     assert_eq!(failure.hint.as_deref(), Some(hint));
@@ -95,7 +95,7 @@ fn a_replacement_with_a_used_name_fails_and_the_old_container_keeps_running() {
         machine.up(&with(shop(), "services.db.environment", json!({"LEVEL": "2"}))).unwrap_err();
     assert!(
         failure.message.starts_with(
-            "The container name \"shop-db-1.new\" is taken by another container: neither spc nor Docker Compose created it. It is of the image"
+            "The container name \"shop-db-1.new\" is taken by another container: neither spc nor Docker Compose created it. Its image is"
         ),
         "{failure}"
     );
@@ -123,7 +123,7 @@ fn a_name_used_by_another_project_is_reported_with_that_project() {
     assert!(
         failure.message.starts_with(
             "The container name \"shared\" is taken by another container: spc created it for the service \"web\" of the project \"bugfirst\", \
-             in \"/project\". It is of the image \"web:1\", running, created "
+             in \"/project\". Its image is \"web:1\", its state is running, and it was created at "
         ),
         "{failure}"
     );
@@ -137,7 +137,7 @@ fn a_container_name_that_is_taken_is_refused_before_the_old_container_is_touched
     taken(&machine, "mine");
     let events = machine.events();
     let failure = machine.up(&named("mine")).unwrap_err();
-    let expected = "The container name \"mine\" is taken by another container: neither spc nor Docker Compose created it. It is of the image ";
+    let expected = "The container name \"mine\" is taken by another container: neither spc nor Docker Compose created it. Its image is ";
     assert!(failure.message.starts_with(expected), "{failure}");
     assert_eq!(
         failure.path.as_ref().unwrap().to_string(),
@@ -169,7 +169,7 @@ fn the_hint_never_suggests_removing_a_container_of_a_compose_project() {
     machine.run(machine.engine.container_create("mine", None, body)).unwrap();
     let failure = machine.up(&named("mine")).unwrap_err();
     let expected = "The container name \"mine\" is taken by another container: Docker Compose created it for the service \"db\" of the project \
-                    \"another\", in \"/project\". It is of the image \"redis:1\", created, created 2026-01-01T00:00:00Z";
+                    \"another\", in \"/project\". Its image is \"redis:1\", its state is created, and it was created at 2026-01-01T00:00:00Z";
     assert_eq!(failure.message, expected);
     assert_eq!(failure.hint.as_deref(), Some("choose another \"container_name\""));
 }

@@ -305,7 +305,7 @@ fn a_failed_up_names_the_containers_that_it_leaves() {
     assert_eq!(
         left(&failure).as_deref(),
         Some(
-            "left running: db; left not running: redis, web; run it again to continue, or remove them with `down()`"
+            "left running: db; left not running: redis, web; run the same command again to continue, or remove them with `down()`"
         )
     );
     // The next run creates nothing.

@@ -106,7 +106,7 @@ stack("open", #{ services: open });
         [
             "2:48 unknown-name: There is no network \"bakc\" | did you mean \"back\"?",
             "2:76 unknown-name: There is no service \"cahce\" | did you mean \"cache\"?",
-            "2:107 unknown-name: There is no volume \"dta\" | name \"dta\" among the volumes of the stack; a folder begins with \"./\"",
+            "2:107 unknown-name: There is no volume \"dta\" | declare \"dta\" under \"volumes\", beside \"services\"; a path begins with \"./\"",
             "5:58 unknown-name: There is no secret \"kye\" | did you mean \"key\"?",
             "5:121 unknown-name: There is no service \"bd\" | did you mean \"db\"?",
         ]
@@ -158,13 +158,13 @@ s.down(given);
         found(text),
         [
             "3:13 unknown-key: The options of up have no \"timeuot\" | did you mean \"timeout\"?",
-            "3:35 wrong-value: \"adopt\" of the options of up is true or false, not a string",
+            "3:35 wrong-value: \"adopt\" of the options of up has to be true or false, not a string",
             "5:30 unknown-key: The options of exec have no \"enviroment\" | did you mean \"environment\"?",
-            "5:54 wrong-value: \"check\" of the options of exec is true or false, not an integer",
+            "5:54 wrong-value: \"check\" of the options of exec has to be true or false, not an integer",
             "5:66 wrong-value: \"timeout\" of the options of exec: 30 is not a duration | add a unit: \"30s\" or \"30m\"",
             "6:20 unknown-key: The options of exec have no \"chek\" | did you mean \"check\"?",
             "7:25 unknown-key: The options of logs have no \"tial\" | did you mean \"tail\"?",
-            "8:35 wrong-value: \"tail\" of the options of logs is an integer from 0 up, not -1",
+            "8:35 wrong-value: \"tail\" of the options of logs has to be an integer from 0 up, not -1",
             "9:13 unknown-key: The sh options have no \"quite\" | did you mean \"quiet\"?",
             "10:35 wrong-value: \"timeout\" of the http options: \"5 parsecs\" is not a duration; write it like \"1m30s\" or \"500ms\"",
             "11:24 unknown-key: The options of fs::write have no \"mod\" | did you mean \"mode\"?",

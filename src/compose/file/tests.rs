@@ -210,7 +210,7 @@ fn a_wrong_value_is_shown_at_its_place() {
     refused("services: [a]\n", "1:11 [a: \"services\" has to be a map, but it is a list");
     refused(
         &format!("{SHOP}    volumes: [data:/data]\n"),
-        "4:15 data:/data: There is no volume \"data\" (name \"data\" among the volumes of the stack; a folder begins with \"./\")",
+        "4:15 data:/data: There is no volume \"data\" (declare \"data\" under \"volumes\", beside \"services\"; a path begins with \"./\")",
     );
 }
 

@@ -129,7 +129,10 @@ impl Project {
                     && !self.volumes.contains_key(volume)
                 {
                     return Err(dangling("volume", volume, self.volumes.keys())
-                        .hint(format!("name \"{volume}\" among the volumes of the stack; a folder begins with \"./\""))
+                        .hint(format!(
+                            "declare \"{volume}\" under \"volumes\", beside \"services\"; a \
+                             path begins with \"./\""
+                        ))
                         .at(item(name, "volumes", index)));
                 }
             }

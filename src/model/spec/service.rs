@@ -201,7 +201,7 @@ impl Service {
             "The service \"{}\" can't have {} containers: it has {fixed}",
             self.name, self.scale
         ))
-        .hint(format!("remove {fixed}, or use scale 1")))
+        .hint("remove it, or use scale 1"))
     }
 
     /// Whether it looks like a job: it may end with code 0 without being restarted, and has no

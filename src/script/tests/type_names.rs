@@ -67,7 +67,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("[2, 1].sort(|a, b| \"x\")", "The function given to sort returns a string"),
     ("let x = #{ a: 1 }; x.b.c", "The value is (), which has no field \"c\""),
     ("global::NOTHING", "There is no variable \"global::NOTHING\""),
-    ("parallel([5])", "Element 0 of parallel is a function, not an integer"),
+    ("parallel([5])", "Element 0 of parallel has to be a function, not an integer"),
     ("retry(5)", "There is no function retry(integer)"),
 ];
 
