@@ -1,21 +1,21 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// Where the development server sends what is the backend's. In production nginx does it.
+// The address of the backend for the development server. In production, nginx passes on these requests.
 const target = process.env.BACKEND_URL || "http://backend:8000";
-// The browser's Host stays: Django compares it with the page's origin. `xfwd` tells the rest of where a request came from.
+// The browser's Host is kept, because Django compares it with the page's origin. `xfwd` adds X-Forwarded headers.
 const backend = { target, xfwd: true };
 
 export default defineConfig({
   plugins: [react()],
   server: {
-    // Reached from outside of its container, on the port that is published.
+    // Listens on all addresses, because requests come from outside of the container.
     host: "0.0.0.0",
     port: 5173,
     strictPort: true,
-    // As nginx and the backend do: which release answers.
+    // The header with the release, as nginx and the backend set it.
     headers: { "X-Release": process.env.RELEASE || "dev" },
-    // Beside localhost and addresses: the service's own name, for other containers.
+    // Besides localhost and addresses, accept the service's name, which other containers use.
     allowedHosts: ["frontend"],
     proxy: {
       "/api": backend,
@@ -26,9 +26,9 @@ export default defineConfig({
     },
   },
   build: {
-    // Libraries apart from our own code: a release of it leaves them in the browsers' caches.
+    // Separate files for libraries, so that a new release of our code leaves them in the browsers' caches.
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: "libraries", test: /node_modules/ }] } } },
-    // The charts' library is most of it.
+    // Most of the large file is the library for charts.
     chunkSizeWarningLimit: 800,
   },
   test: {

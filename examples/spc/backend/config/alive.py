@@ -1,21 +1,21 @@
-"""A file that Celery's processes touch while they do their work, for health checks that cost next to nothing:
+"""Celery's processes update a file while they work, so that a health check needs almost no CPU time:
 
     test: test -n "$(find /dev/shm/celery-alive -newermt '15 seconds ago')"
 
-The worker's has the broker's connection in it: without one it takes nothing off a queue, and touches nothing.
+A worker without a connection to the broker takes no tasks, and does not update the file.
 """
 
 from pathlib import Path
 
 from celery import beat, bootsteps
 
-# In memory, and writable where the container's own files are not.
+# In memory, and writable even if the container's own files are read-only.
 FILE = Path("/dev/shm/celery-alive")
 INTERVAL_SECONDS = 5
 
 
 class SignOfLife(bootsteps.StartStopStep):
-    """A part of a worker's consumer: there once it takes tasks and answers `inspect`, gone when it stops."""
+    """A part of a worker's consumer. It runs while the worker takes tasks and answers `inspect`."""
 
     requires = {"celery.worker.consumer.tasks:Tasks", "celery.worker.consumer.control:Control"}
 
@@ -35,7 +35,7 @@ class SignOfLife(bootsteps.StartStopStep):
 
 
 class Scheduler(beat.Scheduler):
-    """Beat's schedule in memory: its jobs come every few seconds, so there is nothing to remember over a restart."""
+    """Beat's schedule in memory. Its jobs run every few seconds, so it need not survive a restart."""
 
     def tick(self, *args, **kwargs):
         seconds = super().tick(*args, **kwargs)

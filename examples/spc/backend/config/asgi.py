@@ -1,14 +1,14 @@
-"""The application as ASGI servers load it: HTTP by Django, WebSockets by Channels."""
+"""The ASGI application: Django handles HTTP, Channels handles WebSockets."""
 
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# A request runs in a thread of its own, which no connection outlives: only a pool keeps connections open.
+# Each request has its own thread, and a database connection ends with its thread. A pool keeps connections open.
 os.environ.setdefault("DB_POOL_SIZE", "5")
 
 from django.core.asgi import get_asgi_application  # noqa: E402
 
-# First: it sets Django up, which the imports below need.
+# This has to come first: it sets up Django, and the imports below need that.
 django = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402

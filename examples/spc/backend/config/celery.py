@@ -17,16 +17,16 @@ app.autodiscover_tasks()
 
 app.conf.update(
     broker_url=f"redis://{settings.REDIS_HOST}:{settings.REDIS_PORT}/0",
-    # The broker may come later than we do, and may go away: never give up.
+    # The broker may start later or stop for a while, so retry forever.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
         "socket_connect_timeout": 2,
-        # What a killed worker had taken is given to another one after this: longer than any task or retry takes.
+        # After this time, another worker gets the tasks of a killed one. It is longer than any task or retry takes.
         "visibility_timeout": 120,
     },
     task_ignore_result=True,
-    # Every task here may run twice, so it's taken off the queue when it's done, and again if its process is killed.
+    # Every task may run twice. So it leaves the queue when it is done, and runs again if its process is killed.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_soft_time_limit=20,
@@ -42,7 +42,7 @@ app.conf.update(
 
 
 def every(seconds: int, task: str) -> dict:
-    """A task that expires when the next one is due, so that none pile up while no worker is there."""
+    """A task that expires when the next one is due, so that tasks don't pile up while no worker runs."""
     return {"task": f"measurements.tasks.{task}", "schedule": seconds, "options": {"expires": seconds}}
 
 

@@ -1,4 +1,4 @@
-"""Reads settings from the environment, and secrets from the files it names."""
+"""Reads settings from the environment, and secrets from the files that it names."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 def text(name: str, default: str) -> str:
-    """The variable's value; a variable that is empty counts as unset."""
+    """The value of the variable. An empty variable counts as not set."""
     return os.environ.get(name) or default
 
 

@@ -1,4 +1,4 @@
-"""`GET /api/health/`: whether the database and Redis answer, now."""
+"""`GET /api/health/`: reports whether the database and Redis answer now."""
 
 import logging
 import time
@@ -15,14 +15,14 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# Shorter than any health check's own timeout, so that the answer says which one it was.
+# Shorter than the timeout of any health check, so that the response can say which of the two failed.
 DEADLINE_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
 
 def ask_database() -> None:
-    # Past the pool, which would hide for seconds that the database is away, and why.
+    # Without the pool: for some seconds it would hide that the database doesn't answer, and why.
     with psycopg.connect(**connection.get_connection_params()) as direct:
         direct.execute("SELECT 1")
 
@@ -39,16 +39,16 @@ def ask_redis() -> None:
 
 
 def answering(checks: dict[str, Callable[[], None]]) -> set[str]:
-    """The names of the checks that passed within the deadline, all asked at once.
+    """Runs all checks at once. Returns the names of those that passed within the deadline.
 
-    A thread each, since name resolution and a database that is stopped in its tracks know no timeout.
+    Each check has a thread, because there is no timeout for name resolution and for a database that is frozen.
     """
     passed: set[str] = set()
 
     def run(name: str, check: Callable[[], None]) -> None:
         try:
             check()
-        except Exception as error:  # Whatever went wrong, the answer is "disconnected".
+        except Exception as error:  # Any failure gives the answer "disconnected".
             logger.warning("Health: %s does not answer: %s", name, error)
         else:
             passed.add(name)

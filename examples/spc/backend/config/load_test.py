@@ -1,7 +1,7 @@
-"""Endpoints for load tests, below `/api/load/` and `/ws/load/`. They exist only where LOAD_TEST is set.
+"""Endpoints for load tests, below `/api/load/` and `/ws/load/`. They exist only if LOAD_TEST is set.
 
-They touch neither the database nor Redis, so that a test of a deploy sees nothing but the way of a request: client,
-nginx, container.
+They use neither the database nor Redis. So a test of a deployment measures only the path of a request: client, nginx,
+container.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 MOST_SECONDS = 30
 MOST_ECHO_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
-# Of a streamed answer: a line that often, so that one that is cut off is seen to be incomplete.
+# A streamed answer sends lines this often, so that a client can see where an answer was cut off.
 LINES_PER_SECOND = 4
 
 
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
 async def echo(request: HttpRequest) -> HttpResponse:
-    """What was sent: the body of a POST, `?text=` of a GET."""
+    """Returns what the client sent: the body of a POST, `?text=` of a GET."""
     if request.method == "GET":
         return HttpResponse(request.GET.get("text", ""), content_type="text/plain")
     if int(request.headers.get("Content-Length") or 0) > MOST_ECHO_BYTES:
@@ -33,13 +33,13 @@ async def echo(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 async def slow(request: HttpRequest) -> HttpResponse:
-    """Answers with `?text=` after `?seconds=`, or with `?stream=1` at once, a line at a time and the text as the last."""
+    """Answers with `?text=` after `?seconds=`. With `?stream=1`, sends lines meanwhile, and the text at the end."""
     try:
         seconds = float(request.GET.get("seconds", "1"))
     except ValueError:
-        return HttpResponseBadRequest("seconds is no number\n")
+        return HttpResponseBadRequest("seconds is not a number\n")
     if not 0 <= seconds <= MOST_SECONDS:
-        return HttpResponseBadRequest(f"seconds is a number from 0 to {MOST_SECONDS}\n")
+        return HttpResponseBadRequest(f"seconds has to be a number from 0 to {MOST_SECONDS}\n")
     text = request.GET.get("text", "")
     if "stream" not in request.GET:
         await asyncio.sleep(seconds)
@@ -57,9 +57,9 @@ async def slow(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @require_POST
 def upload(request: HttpRequest) -> JsonResponse:
-    """Size and SHA-256 of the body that arrived."""
+    """Returns the size and SHA-256 of the request's body."""
     digest, size = hashlib.sha256(), 0
-    # In parts: Django limits the size of `request.body`.
+    # Read in parts, because Django limits the size of `request.body`.
     while chunk := request.read(CHUNK_BYTES):
         digest.update(chunk)
         size += len(chunk)

@@ -1,4 +1,4 @@
-"""Every response names the release that answered, so that a deploy can be watched from outside."""
+"""Each response has a header with the release, so that clients can observe a deployment."""
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""Settings; what differs between installations is read from the environment (see `.env.example`)."""
+"""Settings. Those that differ between installations come from the environment (see `.env.example`)."""
 
 import sys
 from importlib.util import find_spec
@@ -14,14 +14,14 @@ ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 LLM_PROVIDER = env.text("LLM_PROVIDER", "demo")
 # Named in every response (see `release.py`).
 RELEASE = env.text("RELEASE", "dev").strip()
-# Who take samples; the capacity that the APS worker plans with.
+# The number of inspectors who take samples: the capacity for the plans of the APS worker.
 INSPECTORS = env.integer("INSPECTORS", default=1, smallest=1, largest=1000)
-# The endpoints of `load_test.py`. Never for a site that others reach: each request may keep a connection for long.
+# The endpoints of `load_test.py`. Never set this on a public site: a request can hold a connection for a long time.
 LOAD_TEST = env.boolean("LOAD_TEST", default=False)
 
-# nginx ends TLS, and says in this header what the browser spoke.
+# nginx terminates TLS, and sets this header to the browser's scheme.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# Only where a proxy passes on another Host than the browser's.
+# Needed only if a proxy sends another Host than the browser.
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", "http://localhost,https://localhost")
 
 INSTALLED_APPS = [
@@ -63,12 +63,12 @@ TEMPLATES = [
     },
 ]
 
-# Set by `asgi.py`; everything else has one connection per process, and keeps it.
+# `asgi.py` sets this. Every other process has one connection and keeps it.
 DB_POOL_SIZE = env.integer("DB_POOL_SIZE", default=0, smallest=0, largest=1000)
 DB_POOL = {
     "min_size": 0,
     "max_size": DB_POOL_SIZE,
-    # A database that went away is tried again with the next request, not after a pause that grows.
+    # After the database was lost, the next request tries it again, without a growing pause.
     "reconnect_timeout": 2,
     "timeout": 5,
 }
@@ -89,7 +89,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_HOST = env.text("REDIS_HOST", "localhost")
 REDIS_PORT = env.integer("REDIS_PORT", default=6379, smallest=1, largest=65535)
-# Redis' databases: 0 is Celery's broker (see `celery.py`), 1 the cache, 2 carries events to the browsers.
+# Redis databases: 0 is Celery's broker (see `celery.py`), 1 the cache, 2 passes events to the browsers.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -130,14 +130,14 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
 }
 
-# Daphne's runserver, and ours on top of it, serves WebSockets too. Other commands do without its libraries.
+# Daphne's runserver, which ours extends, also serves WebSockets. Other commands don't need its libraries.
 if sys.argv[1:2] == ["runserver"] and find_spec("daphne") is not None:
     INSTALLED_APPS[:0] = ["config", "daphne"]
 
-# Only the development image has the toolbar.
+# Only the development image contains the toolbar.
 DEBUG_TOOLBAR = DEBUG and find_spec("debug_toolbar") is not None
 if DEBUG_TOOLBAR:
     INSTALLED_APPS.append("debug_toolbar")
     MIDDLEWARE.insert(0, "debug_toolbar.middleware.DebugToolbarMiddleware")
-    # The browser's address is the bridge network's gateway, not one that INTERNAL_IPS could list.
+    # The browser's address is the gateway of the bridge network, so INTERNAL_IPS can't list it.
     DEBUG_TOOLBAR_CONFIG = {"SHOW_TOOLBAR_CALLBACK": lambda request: True}

@@ -16,7 +16,7 @@ class MeasurementAdmin(admin.ModelAdmin):
 
 
 class ComputedAdmin(admin.ModelAdmin):
-    """What jobs made is looked at, and may be deleted, which has it made anew."""
+    """Results of jobs are read-only. They can be deleted; then the job computes them again."""
 
     list_select_related = True
 

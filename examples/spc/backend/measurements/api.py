@@ -1,4 +1,4 @@
-"""The API: what is measured, the measurements, and what the jobs made of them. Nothing is computed in a request."""
+"""The API: characteristics, measurements, and results of jobs. Requests compute nothing."""
 
 from django.db import models
 from rest_framework import mixins, permissions, serializers, viewsets
@@ -14,7 +14,7 @@ from .tasks import recompute_later
 
 
 class Number(serializers.FloatField):
-    """A float; an integer that is none is the client's mistake, not ours."""
+    """A float. An integer that is too large for a float is an error of the client."""
 
     def to_internal_value(self, data):
         try:
@@ -87,16 +87,16 @@ class CharacteristicViewSet(viewsets.ModelViewSet):
 
 
 class MeasurementViewSet(OfCharacteristicMixin, viewsets.ModelViewSet):
-    """Anybody may add a measurement: gauges and sampling devices do, and they don't log in. The rest is read-only
+    """Anybody can add a measurement, because gauges and sampling devices don't log in. Everything else is read-only
     without a login."""
 
     queryset = Measurement.objects.all()
     serializer_class = MeasurementSerializer
-    # No form: with JSON alone, a page of another site can't post with its visitors' browsers.
+    # JSON only: with forms, a page of another site could post with its visitors' browsers.
     parser_classes = [JSONParser]
 
     def get_authenticators(self):
-        # A browser that happens to be logged in to the admin is no different from a device.
+        # A browser with a login to the admin is treated like a device.
         if self.request is not None and self.request.method == "POST":
             return []
         return super().get_authenticators()

@@ -1,4 +1,4 @@
-"""Computes a characteristic's charts from its measurements, stores them, and raises the signals in them."""
+"""Computes the charts of a characteristic from its measurements. Stores the charts and their signals."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ Row = tuple[datetime, float]
 
 
 def compute(characteristic_id: int) -> None:
-    """Doing it again, also at the same time, stores the same."""
+    """A second call stores the same result, even at the same time."""
     with transaction.atomic():
-        # Waits for another computation of the same chart, but holds up no measurement that comes in meanwhile.
+        # Waits for another computation of the same chart, but doesn't delay new measurements.
         locked = Characteristic.objects.select_for_update(no_key=True)
         characteristic = locked.filter(pk=characteristic_id).first()
         if characteristic is None:
@@ -41,13 +41,13 @@ def compute(characteristic_id: int) -> None:
 
 
 def _newest_rows(characteristic: Characteristic, complete: int) -> list[Row]:
-    """Time and value of what is shown and, before it, of what decides its first points' rules: whole subgroups.
+    """Time and value of the shown measurements, and of those before them that the rules of the first points need.
 
-    Subgroups are counted from the oldest measurement: a new one leaves those before it as they are, one that comes
-    late regroups those after it.
+    Returns whole subgroups. They are counted from the oldest measurement. So a new measurement doesn't change earlier
+    subgroups, and a late one changes the subgroups after it.
     """
     size = characteristic.subgroup_size
-    # One more, since a moving range has a value before it.
+    # One more, because a moving range needs the value before it.
     first = max(0, complete - SHOWN_SUBGROUPS - LOOKBACK - 1)
     ordered = characteristic.measurements.order_by("measured_at", "id").values_list("measured_at", "value")
     rows = list(ordered[first * size : complete * size])
@@ -55,7 +55,7 @@ def _newest_rows(characteristic: Characteristic, complete: int) -> list[Row]:
 
 
 def _baseline(characteristic: Characteristic, rows: Sequence[Row]) -> Baseline:
-    """The stored one; else, of the newest subgroups, one that is stored as soon as they are enough."""
+    """The stored baseline, or one of the newest subgroups, which is stored as soon as there are enough of them."""
     size = characteristic.subgroup_size
     stored = Baseline.objects.filter(characteristic=characteristic).first()
     if stored and stored.subgroup_size == size:
@@ -84,7 +84,7 @@ def _plot(rows: Sequence[Row], size: int, baseline: Baseline) -> list[dict]:
 
 
 def _as_json(chart: charts.ControlChart, times: Sequence[datetime]) -> dict:
-    # Moving ranges lack the first point.
+    # There is no moving range for the first point.
     times = times[len(times) - len(chart.values) :]
     points = [
         {"at": live.iso(at), "value": value, "rules": broken}
@@ -102,7 +102,7 @@ def _as_json(chart: charts.ControlChart, times: Sequence[datetime]) -> dict:
 
 
 def _store(characteristic: Characteristic, content: dict) -> list[dict]:
-    """Nothing, where the stored chart says the same already."""
+    """Does nothing if the stored chart is the same."""
     stored = Chart.objects.filter(characteristic=characteristic).first()
     if stored and all(getattr(stored, name) == value for name, value in content.items()):
         return []
@@ -112,8 +112,8 @@ def _store(characteristic: Characteristic, content: dict) -> list[dict]:
 
 
 def _raise_signals(characteristic: Characteristic, plotted: Sequence[dict], since: datetime) -> list[dict]:
-    """Points of the baseline itself raise none: it is by definition what being in control looks like. So nothing is
-    raised before one is stored, as the one made meanwhile reaches up to now."""
+    """Points of the baseline raise no signals, because the baseline is in control by definition. So nothing raises
+    signals before a baseline is stored: until then, the baseline contains all points up to now."""
     raised = set(
         Signal.objects.filter(characteristic=characteristic, at__gt=since).values_list("chart", "rule", "at")
     )

@@ -1,4 +1,4 @@
-"""WebSocket `/ws/live/`: tells browsers what jobs have stored, so that they fetch it again."""
+"""WebSocket `/ws/live/`: informs browsers about new data, so that they fetch it."""
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.security.websocket import OriginValidator
@@ -8,7 +8,7 @@ from .live import GROUP
 
 
 class AllowedBrowsers(OriginValidator):
-    """Pages of other sites can't listen with their visitors' browsers. What names no origin is no browser."""
+    """Rejects browsers that show a page of another site. A client without an origin is not a browser."""
 
     def __init__(self, application):
         super().__init__(application, settings.ALLOWED_HOSTS)
@@ -18,7 +18,7 @@ class AllowedBrowsers(OriginValidator):
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """Sends only; what a browser says is not listened to."""
+    """Only sends. Ignores messages from the browser."""
 
     groups = [GROUP]
 

@@ -1,4 +1,4 @@
-"""Sends events to every browser that listens on `/ws/live/` (see `consumers.py`)."""
+"""Sends events to all browsers that listen on `/ws/live/` (see `consumers.py`)."""
 
 import logging
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 def iso(moment: datetime) -> str:
-    """As the API writes it, so that both compare as text."""
+    """The same text as in the API, so that both can be compared."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def send(events: Sequence[dict]) -> None:
-    """What an event tells is stored already, so one that can't be sent is only logged."""
+    """The data of an event is already stored. So if an event can't be sent, this is only logged."""
     try:
         async_to_sync(_send)(events)
     except (RedisError, OSError) as error:

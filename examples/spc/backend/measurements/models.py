@@ -1,4 +1,4 @@
-"""What is measured, the measurements, and what the jobs made of them: baselines, charts, signals and plans."""
+"""Characteristics, their measurements, and the results of jobs: baselines, charts, signals and plans."""
 
 from datetime import timedelta
 from math import isfinite
@@ -11,9 +11,9 @@ from django.utils import timezone
 from spc.charts import INDIVIDUALS, XBAR_R
 from spc.constants import LARGEST
 
-# Sums and ranges of such values stay finite, and so do the charts.
+# Sums and ranges of values within this limit are finite, and so are the charts.
 LARGEST_VALUE = 1e12
-# A device's clock may be a little fast; a measurement far ahead would stay the newest one for as long.
+# A device's clock may be a little fast. But a measurement far in the future would stay the newest one until then.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -28,7 +28,7 @@ def validate_time(value) -> None:
 
 
 class Characteristic(models.Model):
-    """A property of a product that is kept under control, such as a shaft's diameter."""
+    """A property of a product that has to stay within limits, such as the diameter of a shaft."""
 
     name = models.CharField(max_length=100, unique=True)
     unit = models.CharField(max_length=20)
@@ -90,9 +90,9 @@ class Measurement(models.Model):
 
 
 class Baseline(models.Model):
-    """How a characteristic ran while it was in control: what its control limits follow from.
+    """The values of a characteristic while it was in control. They determine its control limits.
 
-    Made once there is data enough; deleting it has it made again, from the newest data.
+    It is created as soon as there is enough data. If you delete it, it is created again from the newest data.
     """
 
     characteristic = models.OneToOneField(Characteristic, on_delete=models.CASCADE, related_name="baseline")
@@ -107,7 +107,7 @@ class Baseline(models.Model):
 
 
 class Chart(models.Model):
-    """The newest control charts of a characteristic, as the API shows them."""
+    """The newest control charts of a characteristic, in the form of the API."""
 
     characteristic = models.OneToOneField(Characteristic, on_delete=models.CASCADE, related_name="chart")
     kind = models.CharField(max_length=20, choices={XBAR_R: "X-bar and R", INDIVIDUALS: "Individuals"})
@@ -120,8 +120,8 @@ class Chart(models.Model):
 
 
 class Signal(models.Model):
-    """A point completed the pattern of a rule: the process may be out of control. Raised once, however often the
-    chart is computed."""
+    """A point that completed the pattern of a rule: the process may be out of control. Each signal is raised once, even
+    if the chart is computed again."""
 
     characteristic = models.ForeignKey(Characteristic, on_delete=models.CASCADE, related_name="signals")
     chart = models.CharField(max_length=20)
@@ -141,7 +141,7 @@ class Signal(models.Model):
 
 
 class CapacityPlan(models.Model):
-    """When the inspectors take which samples. The newest one counts; some older ones are kept to compare with."""
+    """The plan of the inspectors' samples. The newest plan is used. Some older ones are kept for comparison."""
 
     computed_at = models.DateTimeField(default=timezone.now)
     horizon_hours = models.PositiveSmallIntegerField()
@@ -154,7 +154,7 @@ class CapacityPlan(models.Model):
 
     @property
     def capacity_per_hour(self) -> int:
-        """Minutes of work that can be done in an hour."""
+        """The minutes of work that the inspectors can do in an hour."""
         return 60 * self.inspectors
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ KEPT_PLANS = 60
 
 
 def compute(now: datetime) -> None:
-    """Doing it again adds a plan that says the same."""
+    """A second call adds a plan with the same content."""
     tasks = [_task(characteristic, now) for characteristic in _measured()]
     planned = planner.plan(tasks, settings.INSPECTORS, HORIZON_HOURS * 60)
     with transaction.atomic():
@@ -38,7 +38,7 @@ def _measured():
 
 
 def _task(characteristic: Characteristic, now: datetime) -> planner.Task:
-    """The next sample is due an interval after the last measurement; without any, at once."""
+    """The next sample is due one interval after the last measurement, or at once if there is none."""
     due = 0.0
     if characteristic.last_at:
         due = (characteristic.last_at - now) / timedelta(minutes=1) + characteristic.sampling_interval

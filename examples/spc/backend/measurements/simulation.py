@@ -1,4 +1,4 @@
-"""Brings in what the simulated gauge "measured", for the characteristics that are marked as simulated."""
+"""Stores readings of the simulated gauge for the characteristics that are marked as simulated."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,20 +8,20 @@ from spc import gauge
 
 from .models import Characteristic, Measurement
 
-# After an outage there is a gap, as with a real gauge that nobody read.
+# An outage leaves a gap, as with a real gauge that nobody read.
 CATCH_UP_SLOTS = 12
 KEPT_SUBGROUPS = 1000
 DELETED_AT_ONCE = 100
 
 
 def gather(now: datetime) -> list[int]:
-    """Takes the readings that are due, and returns the characteristics that got some."""
+    """Takes the readings that are due. Returns the characteristics that got new readings."""
     simulated = Characteristic.objects.filter(simulated=True).values_list("pk", flat=True)
     return [pk for pk in simulated if _gather_one(pk, now)]
 
 
 def _gather_one(pk: int, now: datetime) -> bool:
-    """Each slot is read once: the lock and the newest reading see to it, however often this runs."""
+    """Reads each slot only once, however often this runs. The lock and the newest reading ensure that."""
     with transaction.atomic():
         locked = Characteristic.objects.select_for_update(no_key=True)
         characteristic = locked.filter(pk=pk, simulated=True).first()
@@ -45,7 +45,7 @@ def _slots_due(characteristic: Characteristic, now: datetime) -> range:
 
 
 def _readings(characteristic: Characteristic, slot: int) -> list[Measurement]:
-    # A capable process: its specification is 8 standard deviations wide.
+    # A capable process: its tolerance is 8 standard deviations.
     sigma = (characteristic.upper_limit - characteristic.lower_limit) / 8
     values = gauge.readings(
         f"{characteristic.pk}", slot, characteristic.subgroup_size, characteristic.target, sigma
@@ -63,7 +63,7 @@ def _readings(characteristic: Characteristic, slot: int) -> list[Measurement]:
 
 
 def _delete_old(characteristic: Characteristic) -> None:
-    """Whole subgroups only, so that those that stay are grouped as before."""
+    """Removes only whole subgroups, so that the grouping of the other values doesn't change."""
     size = characteristic.subgroup_size
     measurements = characteristic.measurements
     if measurements.count() < (KEPT_SUBGROUPS + DELETED_AT_ONCE) * size:

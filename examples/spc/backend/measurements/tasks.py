@@ -1,4 +1,4 @@
-"""The jobs. Each may run twice, or be given up at any moment and run again, without harm."""
+"""The jobs. A job can safely run twice, and can be cancelled at any time and run again."""
 
 from django.db import InterfaceError, OperationalError, ProgrammingError, transaction
 from django.utils import timezone
@@ -15,7 +15,7 @@ class NotMigrated(Exception):
 
 
 class DatabaseTask(app.Task):
-    """A task that needs the database: says in one line that it isn't there (yet), instead of with a traceback."""
+    """A task that needs the database. If the database is missing, it logs one line instead of a traceback."""
 
     throws = (NotMigrated, OperationalError, InterfaceError)
 
@@ -41,7 +41,7 @@ def gather_measurements() -> None:
 
 @app.task(base=DatabaseTask)
 def refresh_charts() -> None:
-    """Catches up with what was changed past the API, and with requests for a chart that got lost."""
+    """Handles changes that bypassed the API, and lost requests for a chart."""
     for characteristic in Characteristic.objects.values_list("pk", flat=True):
         compute_chart.delay(characteristic)
     if not CapacityPlan.objects.exists():
@@ -54,5 +54,5 @@ def plan_capacity() -> None:
 
 
 def recompute_later(characteristic: int) -> None:
-    """Has the chart computed once what was changed is committed. Without a broker now, `refresh_charts` makes up."""
+    """Requests the chart after the commit. If there is no broker, `refresh_charts` computes it later."""
     transaction.on_commit(lambda: compute_chart.delay(characteristic), robust=True)

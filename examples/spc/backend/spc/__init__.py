@@ -1,1 +1,1 @@
-"""Statistical process control and sampling plans as plain functions, which know neither Django, Celery nor a clock."""
+"""Statistical process control and sampling plans as pure functions, without Django, Celery and a clock."""

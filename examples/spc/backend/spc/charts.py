@@ -14,12 +14,12 @@ INDIVIDUALS = "individuals"
 
 @dataclass(frozen=True)
 class Baseline:
-    """How the process ran while it was in control; limits follow from it alone, so that new data can't widen them."""
+    """The process while it was in control. Only these values determine the limits, so new data can't widen them."""
 
     center: float
     """Mean of the values."""
     spread: float
-    """Mean range of the subgroups; of subgroups of one, mean moving range."""
+    """Mean range of the subgroups. For subgroups of one value, the mean moving range."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,23 @@ class Limits:
     lower: float
     upper: float
     sigma: float
-    """Standard deviation of what is plotted: zones of the rules are 1, 2 and 3 of it wide."""
+    """Standard deviation of the plotted values. The zones of the rules end at 1, 2 and 3 times this value."""
 
     def distances(self, values: Sequence[float]) -> list[float]:
-        """How far each value is from the centre, in standard deviations."""
+        """The distance of each value from the centre, in standard deviations."""
         return [self._distance(value) for value in values]
 
     def _distance(self, value: float) -> float:
         offset = value - self.center
         if self.sigma:
             return offset / self.sigma
-        # A baseline without any variation: a value is on the line, but for rounding, or infinitely far from it.
+        # A baseline without variation: each value is on the line (except for rounding) or infinitely far from it.
         return 0.0 if isclose(value, self.center, rel_tol=1e-14) else offset * inf
 
 
 @dataclass(frozen=True)
 class ControlChart:
-    """One of the two lines; `broken` has, for each value, the rules whose pattern it completes."""
+    """One of the two lines. For each value, `broken` contains the rules whose pattern it completes."""
 
     name: str
     limits: Limits
@@ -57,12 +57,12 @@ def kind(size: int) -> str:
 
 
 def subgroups(values: Sequence[float], size: int) -> list[Sequence[float]]:
-    """Consecutive groups of `size`; a group that isn't complete yet is left out."""
+    """Consecutive groups of `size` values. Omits a group that is not complete yet."""
     return [values[start : start + size] for start in range(0, len(values) - size + 1, size)]
 
 
 def baseline(values: Sequence[float], size: int) -> Baseline:
-    """The mean and the spread within complete subgroups; at least two of them."""
+    """The mean, and the spread within complete subgroups. Needs at least two subgroups."""
     groups = subgroups(values, size)
     if len(groups) < 2:
         raise ValueError(f"A baseline takes 2 subgroups of {size}; {len(values)} values are too few.")
@@ -71,13 +71,13 @@ def baseline(values: Sequence[float], size: int) -> Baseline:
 
 
 def location_limits(base: Baseline, size: int) -> Limits:
-    """Of subgroup means, or of individual values where the size is 1."""
+    """The chart of subgroup means, or of individual values if the size is 1."""
     sigma = base.spread / constants.d2(max(size, 2)) / sqrt(size)
     return Limits(base.center, base.center - 3 * sigma, base.center + 3 * sigma, sigma)
 
 
 def spread_limits(base: Baseline, size: int) -> Limits:
-    """Of ranges, or of moving ranges where the size is 1: those are ranges of 2."""
+    """The chart of ranges. If the size is 1, of moving ranges, which are ranges of 2 values."""
     size = max(size, 2)
     return Limits(
         center=base.spread,
@@ -88,10 +88,10 @@ def spread_limits(base: Baseline, size: int) -> Limits:
 
 
 def charts(values: Sequence[float], size: int, base: Baseline) -> tuple[ControlChart, ControlChart]:
-    """The chart of the location and that of the spread.
+    """The chart of the location and the chart of the spread.
 
-    Both have a point for each complete subgroup; the first individual value has no moving range, so that chart has
-    one point fewer.
+    Both have one point for each complete subgroup. But the first individual value has no moving range, so the chart of
+    moving ranges has one point fewer.
     """
     location, spread = location_limits(base, size), spread_limits(base, size)
     if size == 1:

@@ -1,7 +1,7 @@
 """The factors that turn a mean range into control limits, for subgroups of 2 to 25.
 
 Of n values from a normal distribution with standard deviation 1, the range has mean d2 and standard deviation d3.
-These two were integrated numerically (the tests do it again); the factors that tables print follow from them.
+We computed these two by numerical integration, and the tests repeat it. The usual factors follow from them.
 """
 
 from math import sqrt
@@ -54,12 +54,12 @@ def d3(size: int) -> float:
 
 
 def a2(size: int) -> float:
-    """Limits of a subgroup's mean lie this many mean ranges from the centre."""
+    """The limits of a subgroup's mean are this many mean ranges away from the centre."""
     return 3 / (d2(size) * sqrt(size))
 
 
 def d3_limit(size: int) -> float:
-    """The factor D3: the lower limit of ranges, in mean ranges. Never below 0, as no range is."""
+    """The factor D3: the lower limit of ranges, in mean ranges. It is at least 0, as every range."""
     return max(0.0, 1 - 3 * d3(size) / d2(size))
 
 

@@ -1,8 +1,8 @@
-"""Plans sampling jobs onto inspectors and gauges, each of which does one job at a time.
+"""Assigns sampling jobs to inspectors and gauges. Each of them does one job at a time.
 
-Times are minutes from the start of the plan. An inspector is never idle while a job that could be done waits; of the
-jobs that could start at that moment, the one with the earliest deadline goes first. Jobs that all take as long, become
-due at multiples of that time and share no gauge are all on time in this order if they are in any.
+Times are minutes from the start of the plan. An inspector is never idle while a job could start. Of the jobs
+that could start at the same time, the one with the earliest deadline goes first. Suppose that all jobs take the same
+time, are due at multiples of this time and share no gauge: then this order makes a job late only if every order does.
 """
 
 from bisect import insort
@@ -13,16 +13,16 @@ from heapq import heappop, heappush
 
 @dataclass(frozen=True)
 class Task:
-    """What has to be sampled again and again."""
+    """A characteristic that is sampled regularly."""
 
     characteristic: int
     first_due: float
-    """When the first sample is due; before 0 if it's overdue already."""
+    """The time when the first sample is due; negative if it is overdue."""
     interval: float
     minutes: float
-    """Work for one sample."""
+    """The time that one sample takes."""
     gauge: str = ""
-    """Tasks that name the same gauge can't be worked on at the same time; an empty name is a gauge of its own."""
+    """Two tasks with the same gauge can't run at the same time. An empty name means a separate gauge."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Planned:
 
 
 def jobs(task: Task, horizon: float) -> list[Job]:
-    """The samples that fall due before the horizon. Samples that were missed in the past are one job, not many."""
+    """The samples that are due before the horizon. All samples that were missed in the past become one job."""
     if task.interval <= 0 or task.minutes <= 0:
         raise ValueError(f"Interval and minutes are above 0, not {task.interval} and {task.minutes}.")
     found = []
@@ -61,14 +61,14 @@ def jobs(task: Task, horizon: float) -> list[Job]:
 
 
 def plan(tasks: Iterable[Task], inspectors: int, horizon: float) -> list[Planned]:
-    """Every job of the horizon, in order of its start."""
+    """All jobs before the horizon, in the order of their starts."""
     if inspectors < 1:
         raise ValueError(f"A plan takes at least 1 inspector, not {inspectors}.")
     return schedule((job for task in tasks for job in jobs(task, horizon)), inspectors)
 
 
 def schedule(known: Iterable[Job], inspectors: int) -> list[Planned]:
-    """As `plan`, for jobs that are known already."""
+    """Like `plan`, for jobs that are already known."""
     upcoming = sorted(known, key=lambda job: job.due, reverse=True)
     ready: list[Job] = []
     free = [(0.0, number) for number in range(1, inspectors + 1)]
@@ -81,7 +81,7 @@ def schedule(known: Iterable[Job], inspectors: int) -> list[Planned]:
             insort(ready, upcoming.pop(), key=_urgency)
         job = next((job for job in ready if gauges.get(job.gauge, 0.0) <= now), None)
         if job is None:
-            # Nothing can start yet: on to the next job that becomes due or gauge that gets free.
+            # No job can start now: continue at the time when the next job is due or a gauge becomes free.
             now = min([gauges[job.gauge] for job in ready] + [job.due for job in upcoming[-1:]])
             continue
         ready.remove(job)

@@ -1,4 +1,4 @@
-"""The Western Electric rules: patterns of points that a process in control hardly ever shows.
+"""The Western Electric rules: patterns of points that are very rare while a process is in control.
 
 A point is given as its distance from the centre line in standard deviations of what is plotted. A rule names the
 point that completes its pattern, so that the signal comes with the first measurement that makes it certain.
@@ -7,13 +7,13 @@ point that completes its pattern, so that the signal comes with the first measur
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-# Rounding must not push a point that lies on a limit beyond it.
+# With this tolerance, rounding doesn't move a point on a limit to the outside.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`needed` of `window` consecutive points lie more than `distance` standard deviations off, on one side."""
+    """`needed` of `window` consecutive points are more than `distance` standard deviations away, on the same side."""
 
     name: str
     needed: int
@@ -37,15 +37,15 @@ RULES = (
     Rule("WE3", needed=4, window=5, distance=1),
     Rule("WE4", needed=8, window=8, distance=0),
 )
-# Ranges are skewed, and neighbouring moving ranges share a value: only the limits themselves mean something there.
+# The distribution of ranges is skewed, and neighbouring moving ranges share a value. So only the limits apply to them.
 LIMITS_ONLY = RULES[:1]
 
-# So many points before the first one of interest decide its rules.
+# The rules of a point depend on this many points before it.
 LOOKBACK = max(rule.window for rule in RULES) - 1
 
 
 def broken(distances: Sequence[float], rules: Collection[Rule] = RULES) -> list[list[str]]:
-    """For each point the names of the rules whose pattern it completes."""
+    """For each point, the names of the rules whose pattern it completes."""
     return [
         [rule.name for rule in rules if rule.completed_at(distances, index)] for index in range(len(distances))
     ]

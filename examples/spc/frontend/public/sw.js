@@ -1,8 +1,8 @@
-// Keeps the files whose names carry a hash of their content, which never change, and a page for when the server can't be
-// reached. Data is never kept: an old chart looks like a true one.
+// Caches files whose names contain a hash of their content, because they never change. Also caches a page for the time when
+// the server is not reachable. Never caches data: an old chart would look like a current one.
 const CACHE = "spc-1";
 const OFFLINE = "/offline.html";
-// Files of old releases go as those of new ones come.
+// Files of a new release replace those of old releases.
 const LARGEST = 40;
 
 async function install() {

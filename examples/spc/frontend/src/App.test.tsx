@@ -17,7 +17,7 @@ beforeEach(() => {
   });
 });
 
-/** The page, before a backend with these answers beside the usual ones. The answers can be changed while it is shown. */
+/** The page with a backend that gives these answers besides the usual ones. A test can change them while the page is open. */
 function show(changes: Record<string, Answer> = {}) {
   const answers: Record<string, Answer> = {
     "/api/characteristics/": page([diameter, weight]),

@@ -1,4 +1,4 @@
-/** The backend's API: what it answers, and its failures in words. */
+/** The backend's API: types of its answers, and messages for its failures. */
 
 export interface Page<T> {
   count: number;
@@ -64,9 +64,9 @@ export interface Plan {
   late: number;
 }
 
-/** A request that failed, with a message for whoever looks at the page. */
+/** A failed request, with a message for the user of the page. */
 export class ApiError extends Error {
-  /** HTTP status; undefined where there was no answer at all. */
+  /** HTTP status; undefined if there was no answer. */
   readonly status: number | undefined;
 
   constructor(message: string, status?: number) {
@@ -77,10 +77,10 @@ export class ApiError extends Error {
 }
 
 export const fetchCharacteristics = () => get<Page<Characteristic>>("/api/characteristics/");
-/** Null while no chart was computed yet. */
+/** Null until a chart was computed. */
 export const fetchChart = (characteristic: number) => getIfThere<ChartSet>(`/api/charts/${characteristic}/`);
 export const fetchSignals = () => get<Page<Signal>>("/api/signals/");
-/** Null while no plan was made yet. */
+/** Null until a plan was made. */
 export const fetchPlan = () => getIfThere<Plan>("/api/plan/");
 
 export const postMeasurement = (characteristic: number, value: number): Promise<unknown> =>
@@ -113,7 +113,7 @@ async function request(path: string, options: RequestInit = {}): Promise<unknown
   throw new ApiError(failure(response.status, body), response.status);
 }
 
-/** Undefined where the answer isn't JSON: a proxy's error page. */
+/** Undefined if the answer isn't JSON, such as the error page of a proxy. */
 async function json(response: Response): Promise<unknown> {
   try {
     return await response.json();
@@ -122,7 +122,7 @@ async function json(response: Response): Promise<unknown> {
   }
 }
 
-/** Django REST framework answers `{"detail": "…"}`, or `{"<field>": ["…"]}` for what was wrong in a form. */
+/** Django REST framework answers `{"detail": "…"}`, or `{"<field>": ["…"]}` for errors in a form. */
 function failure(status: number, body: unknown): string {
   if (status >= 500) return `The backend does not answer as it should (HTTP ${status}).`;
   if (body && typeof body === "object") {

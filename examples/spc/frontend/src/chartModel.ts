@@ -1,11 +1,11 @@
-/** From the API's chart to what is drawn. */
+/** Converts a chart of the API to the data that is drawn. */
 import type { Chart, Point } from "./api";
 import { decimalsFor, formatNumber, formatTime, formatTimeWithSeconds, formatWhen, plural } from "./format";
 
 export interface PlotPoint extends Point {
-  /** Place on the horizontal axis: points stand side by side, however far apart in time. */
+  /** Position on the horizontal axis. Points have equal distances, whatever their times. */
   index: number;
-  /** When it was measured, as short as the times around it allow. */
+  /** The time of the measurement, as short as the other times of the chart allow. */
   time: string;
   outOfControl: boolean;
 }
@@ -20,11 +20,11 @@ export interface ChartModel {
   points: PlotPoint[];
   center: Line;
   limits: Line[];
-  /** One and two sigma on both sides of the center, where the rules look; none outside the limits. */
+  /** The lines of the rules: one and two sigma on both sides of the center, but not outside the limits. */
   zones: number[];
   decimals: number;
   outOfControl: PlotPoint[];
-  /** The chart in a sentence, for those who don't see it. */
+  /** A description of the chart for screen readers. */
   summary: string;
 }
 
@@ -44,14 +44,14 @@ export function chartModel(chart: Chart, unit: string, now: Date): ChartModel {
   };
 }
 
-/** With seconds where the points follow each other faster than a minute. */
+/** Includes seconds if points are less than a minute apart. */
 function timeFormat(points: Point[]): (iso: string) => string {
   const [first, last] = [points[0], points.at(-1)];
   if (!first || !last) return formatTime;
   return Date.parse(last.at) - Date.parse(first.at) < points.length * 60_000 ? formatTimeWithSeconds : formatTime;
 }
 
-/** Which points get their rules written beside them: those out of control, as far as the words don't cover each other. */
+/** The points whose rules are written beside them: points out of control, unless the texts would overlap. */
 export function labelled(points: { x: number; outOfControl: boolean }[], room: number): Set<number> {
   const chosen = new Set<number>();
   let last = Number.NEGATIVE_INFINITY;

@@ -1,35 +1,35 @@
-/** The connection on which the backend tells that something new was stored; made again whenever it is lost. */
+/** The connection on which the backend reports new data. It is opened again whenever it is lost. */
 
 export type LiveState = "connecting" | "open" | "waiting";
 
-/** What was stored; of a chart also whose it is. */
+/** The kind of the new data, and for a chart its characteristic. */
 export type LiveEvent = { type: "chart"; characteristic: number } | { type: "signal" } | { type: "plan" };
 
-/** What is used of a WebSocket. */
+/** The used part of the WebSocket interface. */
 export type Socket = Pick<WebSocket, "onopen" | "onmessage" | "onclose" | "close">;
 
 export interface LiveOptions {
-  /** Called each time the connection is there: what was told before is lost, so fetch everything anew. */
+  /** Called each time the connection opens. Earlier events are lost, so fetch everything again. */
   onOpen: () => void;
   onEvent: (event: LiveEvent) => void;
   onState: (state: LiveState) => void;
   open?: (url: string) => Socket;
-  /** From 0 to 1: spreads the browsers that lost the same server. */
+  /** A number from 0 to 1. It spreads the attempts of browsers that lost the same server. */
   random?: () => number;
 }
 
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 30_000;
-/** A connection attempt without an answer is given up after this. */
+/** The time limit of a connection attempt. */
 const PATIENCE = 10_000;
 
-/** Milliseconds before the attempt after `failures` failed ones: doubled each time, and between half of that and all. */
+/** Milliseconds until the next attempt: a random time between a half and all of a limit that doubles with each failure. */
 export function reconnectDelay(failures: number, random: number): number {
   const longest = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(failures, 10));
   return longest * (0.5 + random / 2);
 }
 
-/** Undefined for what isn't an event that this page knows. */
+/** Undefined if this page doesn't know the event. */
 export function parseEvent(data: unknown): LiveEvent | undefined {
   if (typeof data !== "string") return undefined;
   let event: unknown;
@@ -44,7 +44,7 @@ export function parseEvent(data: unknown): LiveEvent | undefined {
   return { type: event.type, characteristic: event.characteristic };
 }
 
-/** Connects, and again after each loss, until the returned function is called. */
+/** Connects, and connects again after each loss, until the returned function is called. */
 export function connectLive(url: string, options: LiveOptions): () => void {
   const { onOpen, onEvent, onState, open = (address) => new WebSocket(address), random = Math.random } = options;
   let socket: Socket | undefined;
@@ -77,7 +77,7 @@ export function connectLive(url: string, options: LiveOptions): () => void {
     };
   }
 
-  // The network is back: no need to wait for what is left of the delay.
+  // The network is back, so don't wait for the rest of the delay.
   function onOnline() {
     if (!socket) connect();
   }
@@ -93,7 +93,7 @@ export function connectLive(url: string, options: LiveOptions): () => void {
   };
 }
 
-/** The address of the live connection, on the host that the page came from. */
+/** The address of the live connection, on the host of the page. */
 export function liveUrl(location: Pick<Location, "protocol" | "host">): string {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/live/`;
 }

@@ -19,7 +19,7 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-// Not in development: it would keep files that hot reload changes.
+// Not in development: it would cache files that hot reload changes.
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
   navigator.serviceWorker.register("/sw.js").catch((error: unknown) => console.warn("The service worker was not registered:", error));
 }

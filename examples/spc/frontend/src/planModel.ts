@@ -1,17 +1,17 @@
-/** From the API's plan to how busy each of its hours is. */
+/** Converts a plan of the API to the load of each hour. */
 import type { Plan } from "./api";
 
 export interface Hour {
   start: Date;
   /** Minutes of work in this hour. */
   minutes: number;
-  /** Of what can be done in an hour; more than 1 where the plan asks for too much. */
+  /** The share of the capacity; more than 1 if the plan exceeds the capacity. */
   load: number;
 }
 
 const HOUR = 3_600_000;
 
-/** Hours from the plan's making on. A job that goes over the end of one counts in both, each with its part. */
+/** Hours since the plan was made. A job that spans two hours counts in both, with its part in each. */
 export function hoursOf(plan: Plan): Hour[] {
   const begin = Date.parse(plan.computed_at);
   return Array.from({ length: Math.ceil(plan.horizon_hours) }, (_, index) => {

@@ -1,4 +1,4 @@
-/** What the page has fetched, and when it is fetched anew. */
+/** The data of the page, and when it is fetched again. */
 import { QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useContext, useEffect, useState } from "react";
 import * as api from "./api";
@@ -11,10 +11,10 @@ const keys = {
   plan: ["plan"],
 };
 
-/** Whether the backend tells of news. Where it doesn't, the page asks often. */
+/** Whether the live connection is open. If not, the page asks often. */
 export const LiveContext = createContext<LiveState>("connecting");
 const ASK_OFTEN = 10_000;
-/** A connection can be dead without either end noticing. */
+/** With a live connection, ask seldom, but do ask: a connection can be lost unnoticed. */
 const ASK_SELDOM = 60_000;
 
 function useInterval() {
@@ -25,7 +25,7 @@ export function makeQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
       queries: {
-        // Also where the browser believes that it has no network: the server may be this machine.
+        // Fetch even if the browser reports that it is offline: the server may be on this machine.
         networkMode: "always",
         retryDelay: 500,
         retry: (failures, error) => failures < 1 && !(error instanceof api.ApiError && error.status !== undefined && error.status < 500),
@@ -47,7 +47,7 @@ export const usePlan = () => useQuery({ queryKey: keys.plan, queryFn: api.fetchP
 export const usePostMeasurement = (characteristic: number) =>
   useMutation({ mutationFn: (value: number) => api.postMeasurement(characteristic, value) });
 
-/** Keeps what was fetched as new as the backend's, for as long as the page is there. */
+/** Keeps the data up to date while the page is open. */
 export function useLive(): LiveState {
   const client = useQueryClient();
   const [state, setState] = useState<LiveState>("connecting");

@@ -1,4 +1,4 @@
-/** Which characteristic the page's address names: /characteristics/3. */
+/** The characteristic in the page's address: /characteristics/3. */
 import { useSyncExternalStore } from "react";
 
 const MOVED = "spc:moved";

@@ -1,4 +1,4 @@
-/** The Western Electric rules in words. */
+/** Descriptions of the Western Electric rules. */
 
 const RULES: Record<string, string> = {
   WE1: "a point beyond 3 sigma",
@@ -7,10 +7,10 @@ const RULES: Record<string, string> = {
   WE4: "8 points in a row on one side of the center",
 };
 
-/** Rules in short, the word that they share once: "WE1 2 4". */
+/** Short names of rules, with the common prefix once: "WE1 2 4". */
 export function ruleNames(rules: string[]): string {
   return rules.map((rule, index) => (index > 0 && rule.startsWith("WE") ? rule.slice(2) : rule)).join(" ");
 }
 
-/** A rule that this page doesn't know keeps its name. */
+/** An unknown rule keeps its name. */
 export const ruleText = (rule: string): string => RULES[rule] ?? `rule ${rule}`;

@@ -1,11 +1,11 @@
-/** Signals as the page lists them: one entry per point, with all rules that it broke. */
+/** The page's list of signals: one entry for each point, with all rules that it broke. */
 import type { Signal } from "./api";
 
 export interface SignalledPoint extends Pick<Signal, "characteristic" | "chart" | "at" | "value"> {
   rules: string[];
 }
 
-/** In the signals' order: newest first. */
+/** In the order of the signals: newest first. */
 export function byPoint(signals: Signal[]): SignalledPoint[] {
   const points = new Map<string, SignalledPoint>();
   for (const { characteristic, chart, at, value, rule } of signals) {

@@ -6,7 +6,7 @@ const ORIGIN = "https://spc.example";
 
 type Listener = (event: { request: Request; waitUntil(work: Promise<unknown>): void; respondWith(answer: Promise<Response>): void }) => void;
 
-/** The service worker in a scope of its own, with one cache. */
+/** The service worker in a separate scope, with one cache. */
 function serviceWorker(fetch: (request: Request) => Promise<Response>) {
   const kept = new Map<string, Response>();
   const key = (request: Request | string) => (typeof request === "string" ? ORIGIN + request : request.url);

@@ -23,7 +23,7 @@ export function Characteristics({ all, selected }: Props) {
   );
 }
 
-/** Without loading the page again, unless another tab or window is asked for. */
+/** Follows a link without loading the page again, unless the user opens another tab or window. */
 function follow(event: MouseEvent, path: string) {
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();

@@ -5,9 +5,9 @@ import { formatNumber, formatWhen, plural } from "../format";
 import { ruleNames, ruleText } from "../rules";
 
 const HEIGHT = 260;
-/** Above the plot, for the rules of points at its upper edge. */
+/** The space above the plot, for the rules of points at its upper edge. */
 const HEADROOM = 56;
-/** What a line of words needs, in pixels. */
+/** The height of a line of text, in pixels. */
 const LABEL_ROOM = 12;
 const TICK = { fill: "var(--quiet)" };
 
@@ -65,7 +65,7 @@ interface DotProps {
   points?: readonly { x: number | null; payload?: PlotPoint }[];
 }
 
-/** Out of control: told apart by shape and words, not by color alone. */
+/** A point out of control differs in shape and has a text, so that color is not the only difference. */
 function Dot({ cx, cy, index, payload, points = [] }: DotProps) {
   if (cx === undefined || cy === undefined || index === undefined || !payload) return null;
   if (!payload.outOfControl) return <circle className="dot" cx={cx} cy={cy} r={2.5} />;
@@ -82,7 +82,7 @@ function Dot({ cx, cy, index, payload, points = [] }: DotProps) {
   );
 }
 
-/** Every point out of control, also where there was no room for words in the plot. */
+/** All points out of control, even those without a text in the plot. */
 function OutOfControl({ model, unit }: { model: ChartModel; unit: string }) {
   return (
     <details>

@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from "react";
 
-/** Shows in words that drawing the page failed, where React would leave it blank. */
+/** Shows a message if the page can't be drawn. React would leave it blank. */
 export class Failure extends Component<{ children: ReactNode }, { message: string | undefined }> {
   override state = { message: undefined as string | undefined };
 

@@ -3,12 +3,12 @@ import type { ReactNode } from "react";
 
 interface Props<T> {
   query: UseQueryResult<T>;
-  /** As in "Loading the signals…". */
+  /** The name of the data, as in "Loading the signals…". */
   what: string;
   children: (data: T) => ReactNode;
 }
 
-/** What was fetched; before that and where it fails, which of the two it is. Old data stays, and is called old. */
+/** Shows the data, or that it is loading or failed. If an update fails, it shows the old data and says that it is old. */
 export function Loaded<T>({ query, what, children }: Props<T>) {
   if (query.isPending) {
     return (

@@ -3,7 +3,7 @@ import type { Characteristic } from "../api";
 import { formatTimeWithSeconds, parseNumber } from "../format";
 import { usePostMeasurement } from "../queries";
 
-/** Takes a measurement by hand. */
+/** A form for adding a measurement by hand. */
 export function MeasurementForm({ characteristic }: { characteristic: Characteristic }) {
   const [typed, setTyped] = useState("");
   const [mistake, setMistake] = useState<string>();

@@ -6,7 +6,7 @@ import { Loaded } from "./Loaded";
 
 const SHOWN = 6;
 
-/** The newest capacity plan: how busy the hours to come are, and the next jobs. */
+/** The newest capacity plan: the load of the next hours, and the next jobs. */
 export function PlanPanel({ characteristics }: { characteristics: Characteristic[] }) {
   const query = usePlan();
   return (

@@ -1,9 +1,9 @@
-/** A backend of canned answers in the place of `fetch`. */
+/** Replaces `fetch` by a backend with fixed answers. */
 import { vi } from "vitest";
 
 export type Answer = { status?: number; body: unknown } | "unreachable";
 
-/** Answers by path; what isn't named is not found. The calls are in the mock that is returned. */
+/** Answers by path; other paths give 404. Returns the mock, which records the calls. */
 export function backend(answers: Record<string, Answer>) {
   const fetch = vi.fn(async (path: string, _options?: RequestInit) => {
     const answer = answers[path] ?? { status: 404, body: { detail: "Not found." } };

@@ -1,4 +1,4 @@
-/** What the backend answers, for tests. */
+/** Answers of the backend, for tests. */
 import type { Characteristic, Chart, ChartSet, Plan, Signal } from "../api";
 
 export const diameter: Characteristic = { id: 1, name: "Shaft diameter", unit: "mm", target: 10, lower_limit: 9.9, upper_limit: 10.1, subgroup_size: 5 };

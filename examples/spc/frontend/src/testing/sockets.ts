@@ -1,4 +1,4 @@
-/** WebSockets that the test opens, feeds and loses. */
+/** WebSockets that a test opens, sends messages on, and closes. */
 import type { Socket } from "../live";
 
 export class FakeSocket implements Socket {
@@ -27,7 +27,7 @@ export class FakeSocket implements Socket {
   }
 }
 
-/** A `WebSocket` in whose place each one made is kept. */
+/** Returns `open`, which creates a fake `WebSocket`, and the list of those that it created. */
 export function fakeSockets() {
   const made: FakeSocket[] = [];
   const open = (url: string) => {

@@ -1,4 +1,4 @@
-"""Development's server. It also starts while the database is away: an engine that restarts knows no order."""
+"""The development server. It starts even without a database: a restarted engine starts containers in any order."""
 
 from daphne.management.commands.runserver import Command as Runserver
 from django.db import OperationalError
