@@ -1,4 +1,4 @@
-//! The compose files of a project: which there are, and what is said of one that can't be read.
+//! The compose files of a project: finds them, and explains why one can't be read.
 
 use super::context::Context;
 use super::paths;
@@ -144,7 +144,7 @@ pub(super) fn found(context: &Context) -> Result<String, Failure> {
     Ok((*first).to_owned())
 }
 
-/// Warns of something about a compose file.
+/// Prints a warning about a compose file.
 pub(super) fn warn(context: &Context, text: String) {
     context.events.event(&Event::Log { level: Level::Warning, text });
 }

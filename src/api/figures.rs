@@ -25,7 +25,7 @@ const SERVER_ERROR: u64 = 500;
 #[derive(Debug, Default, PartialEq)]
 struct Group {
     errors: usize,
-    /// Of each answer, in milliseconds.
+    /// The time of each answer, in milliseconds.
     times: Vec<u32>,
 }
 

@@ -22,15 +22,16 @@ pub trait ScriptObserver: Send + Sync {
     fn answers(&self, assumed: &str) -> bool;
     /// The name of a container whose files and log are unknown in a plan.
     fn unknown(&self, container: &str) -> Option<String>;
-    /// The script continues with an assumption: about what, and which.
+    /// The script continues with the assumption `assumed` about the result of `what`.
     fn assumes(&self, what: &str, assumed: &str);
     /// A call fails with this message, independent of unknown answers: a command that really ran, a
     /// name that does not exist.
     fn fails(&self, message: &str);
-    /// The script undoes something or handles an error: in which line of a source, what it does,
-    /// because of which error.
+    /// The script undoes something or handles an error. `at` is the line of a source, `what` the
+    /// action, and `error` the reason.
     fn handles_error(&self, at: Option<(&str, usize)>, what: &str, error: &str);
-    /// The script waited for a condition that does not come true here, and continues as if it had.
+    /// The script waited for a condition that can't become true in a plan, and continues as if it
+    /// had.
     fn awaits_condition(&self);
     /// From now on the task on this thread repeats itself, or no longer does. Returns whether it
     /// did before.

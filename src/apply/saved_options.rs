@@ -47,7 +47,7 @@ struct Content {
 const UNNAMED: &str = "";
 
 /// The values for the project that `--project` named; without it, those of runs without
-/// `--project`. Fails if a value can't be read, because a default in its place could turn
+/// `--project`. Fails if a value can't be read, because a default instead could turn
 /// production into development.
 pub fn read(
     host: &dyn Host,

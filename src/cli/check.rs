@@ -26,7 +26,7 @@ pub struct Check {
     paths: Vec<PathBuf>,
 }
 
-/// Checks; the exit code.
+/// Runs the checks. Returns the exit code.
 pub fn main(common: &CommonOptions, check: &Check) -> u8 {
     let session = Session::new(common);
     match Session::attempt(|| {

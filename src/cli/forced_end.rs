@@ -1,4 +1,5 @@
-//! What a run that is left at once still reports: how its verbs ended, and its last line.
+//! The last reports of a run whose process exits at a second signal: how its verbs ended, and the
+//! last line.
 
 use std::sync::Arc;
 use std::time::Duration;

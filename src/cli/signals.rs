@@ -204,7 +204,7 @@ pub fn at_prompt(interrupts: &Arc<Interrupts>, session: &Session) -> Result<(), 
     let (terminal, host, interrupts) =
         (session.terminal.clone(), session.host.clone(), interrupts.clone());
     let forced_end = session.forced_end();
-    // As it is while no line is typed: whoever leaves in the middle of one gives it back so.
+    // The settings while no line is typed. An exit in the middle of a line restores them.
     let usual = tcgetattr(rustix::stdio::stderr()).ok();
     listen(move |mut signals| async move {
         loop {

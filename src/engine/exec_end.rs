@@ -65,8 +65,8 @@ async fn send_as(
     let mut session =
         engine.exec_start(&started.container, &request(started, user, signal)).await?;
     let mut said = Vec::new();
-    // Waits for its number, not for its end: the engine reports the end only after the processes
-    // that it ended are gone.
+    // Reads only the number that the command prints. It doesn't wait for the command's end, which
+    // the engine reports only after the ended processes are gone.
     while !said.ends_with(b"\n") {
         match session.output.next().await {
             Some(chunk) => said.extend_from_slice(&chunk?.bytes),

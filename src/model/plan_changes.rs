@@ -26,7 +26,7 @@ pub struct PlanChange {
     pub order: Option<&'static str>,
 }
 
-/// What becomes of an object.
+/// The kind of a change to an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ChangeSign {
     Create,

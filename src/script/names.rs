@@ -178,7 +178,7 @@ impl Names {
     }
 }
 
-/// Whether only tests have this name. The next step for the name of a value in another language.
+/// The next step for a name that means a value in another language: `True`.
 pub fn of_other_languages(name: &str) -> Option<&'static str> {
     match name {
         "True" | "TRUE" => Some("write true"),

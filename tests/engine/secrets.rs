@@ -1,4 +1,4 @@
-//! Secrets: spc delivers them as files, and they appear nowhere else.
+//! Secrets: spc delivers them as files, and they appear in no other place.
 
 use super::docker::{containers, docker, exec, inspect};
 use super::images::busybox;

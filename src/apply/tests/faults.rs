@@ -1,5 +1,5 @@
-//! Whatever goes wrong on the engine, the next run arrives, and nothing that never may be was on
-//! the way.
+//! After any fault of the engine, the next run reaches the described state, and no invariant is
+//! violated meanwhile.
 
 use super::*;
 use crate::apply::lock;

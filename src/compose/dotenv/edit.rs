@@ -182,7 +182,7 @@ mod tests {
             let mut set_to = read(&after);
             set_to.retain(|(name, _)| name == "A");
             prop_assert_eq!(set_to, [("A".to_owned(), value.clone())]);
-            // Once more changes nothing.
+            // A second call changes nothing.
             prop_assert_eq!(set(&after, &value), after);
         }
 

@@ -142,7 +142,8 @@ impl MergedGroups {
         for update in &mut plan.updates {
             let groups: BTreeSet<GroupId> =
                 update.groups.iter().map(|&group| self.root(group)).collect();
-            // What one of its containers passes on can't be in two places, so nobody goes on alone.
+            // A resource that one of its containers passes on can't be in two places. So if one
+            // container fails, all of them go back.
             if groups.iter().any(|group| roots.contains(group)) {
                 (update.tolerated, update.on_failure) = (0, FailureAction::Rollback);
             }

@@ -39,7 +39,7 @@ pub(super) struct Planner<'a> {
     pub(super) batches: Batches,
     /// The stops of removed containers, by their ids, after which others write to their storage.
     pub(super) let_go: BTreeMap<String, StepId>,
-    /// Such a stop, and the service that it is for.
+    /// Such a stop, and the service that takes over the storage.
     pub(super) handed_over: Vec<(StepId, String)>,
     /// Containers, by their ids, that write to the storage of another service. Their own service
     /// may come only after this one: the two swap storages.

@@ -58,8 +58,8 @@ pub(super) fn of_network(there: &observed_state::Network, wanted: &Network) -> O
     differences.joined()
 }
 
-/// The same for a network that Docker Compose made. The engine chose its pools, unless both say
-/// some.
+/// The same for a network that Docker Compose created. If the description has no pools, it ignores
+/// those of the network: the engine chose them.
 pub(super) fn of_adopted_network(
     there: &observed_state::Network,
     wanted: &Network,

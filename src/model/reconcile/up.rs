@@ -168,7 +168,7 @@ impl<'a> Planner<'a> {
         // Other containers that write to its volumes come first.
         let removals = self.removals(service, &before);
         before.extend(removals);
-        // What a killed run left down comes up before anything else goes down.
+        // Containers that a killed run left stopped start before any other container stops.
         let mut numbers: Vec<u32> = (1..=service.scale).collect();
         numbers.sort_by_key(|&number| !self.is_down(service, number));
         for number in numbers {
