@@ -225,7 +225,7 @@ fn file(value: &Dynamic, key: &str) -> Result<File, Failure> {
     value
         .read_lock::<File>()
         .map(|file| (*file).clone())
-        .ok_or_else(|| Failure::usage(format!("\"{key}\" is a file: fs::file(\"path\")")))
+        .ok_or_else(|| Failure::usage(format!("\"{key}\" has to be a file: fs::file(\"path\")")))
 }
 
 fn failed(shown: &str, name: &str, ended: &ExecResult) -> Failure {

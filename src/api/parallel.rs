@@ -159,7 +159,7 @@ mod tests {
         let failure = run.fails("parallel([|| print(1), || print(2), || print(3)])");
         assert_eq!(
             failure.message,
-            "Could not start 3 tasks at once: the system gives no more threads"
+            "Could not start 3 tasks at once: the system can't create more threads"
         );
         assert!(failure.hint.unwrap().starts_with("run fewer at once"));
         assert_eq!(run.printed(), Vec::<String>::new());

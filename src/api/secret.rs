@@ -88,7 +88,7 @@ fn undescribed(context: &Context, name: &str) -> Result<String, Failure> {
 fn read(context: &Context, name: &str, path: &str) -> Result<String, Failure> {
     let bytes = context.host.read(&paths::to_read(context, path)?)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Failure::usage(format!("The secret \"{name}\" is no text"))
+        Failure::usage(format!("The secret \"{name}\" is not text"))
             .hint("deliver it as a file, under \"secrets\" of a service")
     })?;
     let text = text.strip_suffix('\n').unwrap_or(text);

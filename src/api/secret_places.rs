@@ -198,7 +198,7 @@ fn a_secret_anywhere_in_a_description_is_rejected_with_its_name() {
                     let message = failure.message;
                     let is_named = message.starts_with("The secret \"key\" can't be used in ")
                         || message.contains("takes the name of a secret")
-                        || message.contains("takes where the secret");
+                        || message.contains("names the source of the secret");
                     assert!(
                         is_named && failure.hint.is_some() && failure.path.is_some(),
                         "{path:?}: {message}"

@@ -153,7 +153,9 @@ mod functions {
     pub fn parse_int_of_base(text: &str, base: i64) -> Raw<i64> {
         let radix = u32::try_from(base).ok().filter(|radix| (2..=36).contains(radix));
         let Some(radix) = radix else {
-            return Err(Failure::usage(format!("{base} is not a base: it is 2 to 36")).into());
+            return Err(
+                Failure::usage(format!("{base} is not a base: use a number from 2 to 36")).into()
+            );
         };
         let number = i64::from_str_radix(text.trim(), radix);
         Ok(number.map_err(|_| {

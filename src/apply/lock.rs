@@ -215,7 +215,10 @@ impl LockWaiter {
         // A run that is just releasing it needs no message.
         if since < now && !std::mem::replace(&mut self.is_reported, true) {
             ctx.events.event(&Event::Waiting {
-                text: format!("no run holds the lock, and yet: {}", refused.message),
+                text: format!(
+                    "no run holds the lock; spc tries again after this error: {}",
+                    refused.message
+                ),
             });
         }
         Ok(())

@@ -76,7 +76,7 @@ impl Session {
             Failure::new(Kind::Failed, format!("Could not start: {error}"))
         };
         let no_threads = |_: std::io::Error| {
-            Failure::new(Kind::Failed, "Could not start: the system gives no more threads")
+            Failure::new(Kind::Failed, "Could not start: the system can't create more threads")
                 .hint("raise the limit on processes (ulimit -u, or that of the container)")
         };
         // tokio panics if the system can't start a thread. It needs a worker, and one thread for

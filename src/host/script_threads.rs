@@ -64,7 +64,7 @@ fn no_threads(count: usize, error: &std::io::Error) -> Failure {
     let what = if count == 1 { "a task".to_owned() } else { format!("{count} tasks at once") };
     let why = match error.kind() {
         std::io::ErrorKind::OutOfMemory => "the system gives no more memory",
-        _ => "the system gives no more threads",
+        _ => "the system can't create more threads",
     };
     Failure::new(Kind::Failed, format!("Could not start {what}: {why}")).hint(
         "run fewer at once, or raise the limit on processes (ulimit -u, or that of the container)",

@@ -107,7 +107,7 @@ pub fn describe(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorStringBounds(count, index, _) => outside("string", *count, *index, "characters"),
         EvalAltResult::ErrorBitFieldBounds(count, index, _) => outside("integer", *count, *index, "bits"),
         EvalAltResult::ErrorFor(_) => {
-            Failure::usage("Can't go through this with \"for\"").hint("for takes a list, a range or a string; of a map: map.keys()")
+            Failure::usage("\"for\" can't loop over this value").hint("for takes a list, a range or a string; for a map, use map.keys()")
         }
         EvalAltResult::ErrorDataRace(..) => Failure::usage("The variable is in use by a call that has not ended").hint(
             "a method holds its variable while it runs: call m(x, || …) in place of x.m(|| …), and return results from parallel functions",
@@ -376,7 +376,7 @@ fn describe_parsing(error: &ParseErrorType) -> Failure {
             Failure::usage(format!("\"{word}\" is a reserved word")).hint(hint)
         }
         ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => constant(name),
-        ParseErrorType::PropertyExpected => Failure::usage("Here the key of a map is expected"),
+        ParseErrorType::PropertyExpected => Failure::usage("A key of a map is expected here"),
         ParseErrorType::UnexpectedEOF => Failure::usage("The script ends before it is complete")
             .hint("is a bracket or a brace not closed?"),
         ParseErrorType::BadInput(LexError::UnterminatedString) => {
@@ -463,7 +463,7 @@ mod tests {
             ),
             (
                 "let n = 5; for x in n { f() }",
-                "Can't go through this with \"for\" | for takes a list, a range or a string; of a map: map.keys()",
+                "\"for\" can't loop over this value | for takes a list, a range or a string; for a map, use map.keys()",
             ),
         ] {
             assert_eq!(said(script), expected, "{script}");

@@ -103,7 +103,7 @@ fn waits_for_locks() -> Vec<WaitCase> {
                 machine
             },
             work: |machine| up(machine, &shop()),
-            says: "no run holds the lock, and yet: Could not take the project's lock: Forbidden",
+            says: "no run holds the lock; spc tries again after this error: Could not take the project's lock: Forbidden",
             ends: (Kind::Conflict, "Could not take the project's lock: Forbidden"),
             within: secs(8),
         },

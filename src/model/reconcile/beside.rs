@@ -253,6 +253,6 @@ fn check_up(new: &Container) -> Result<(), Failure> {
         Kind::Unhealthy,
         format!("The new container \"{}\" does not run: it is {}", new.name, new.state.word()),
     )
-    .hint(format!("`spc logs {}` may show why", new.service))
+    .hint(format!("`docker logs {}` may show why", new.name))
     .field("service", new.service.clone()))
 }

@@ -179,7 +179,7 @@ impl TokenPass {
             }),
             TokenLocation::Service => stands(": it would be visible to every user of the engine").hint(anywhere),
             TokenLocation::Elsewhere if self.path.len() == 2 && self.path[0] == "secrets" => {
-                Failure::usage(format!("\"{path}\" takes where the secret \"{name}\" comes from, not the secret itself")).hint(format!(
+                Failure::usage(format!("\"{path}\" names the source of the secret \"{name}\", not the secret itself")).hint(format!(
                     "write it with fs::write(\"secrets/{name}\", expose(…)), and describe it as #{{ file: \"secrets/{name}\" }}"
                 ))
             }
@@ -295,7 +295,7 @@ mod tests {
                 (
                     json!({"secrets": {"key": token}}),
                     DescriptionKind::Stack,
-                    "\"secrets.key\" takes where the secret \"key\" comes from, not the secret itself | write it with \
+                    "\"secrets.key\" names the source of the secret \"key\", not the secret itself | write it with \
                      fs::write(\"secrets/key\", expose(…)), and describe it as #{ file: \"secrets/key\" }"
                         .to_owned(),
                 ),

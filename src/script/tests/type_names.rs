@@ -42,7 +42,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("let x = || 1; x[1]", "\"[ ]\" does not work on a function"),
     ("let x = 5; if x { }", "This takes a bool, not an integer"),
     ("let n = \"x\"; while n { }", "This takes a bool, not a string"),
-    ("let x = 5; for y in x { }", "Can't go through this with \"for\""),
+    ("let x = 5; for y in x { }", "\"for\" can't loop over this value"),
     ("1 / 0", "Division by zero: 1 / 0"),
     ("range(1, 2, 0)", "The step of a range can't be 0"),
     ("range(0.5, 2.0, 0.0)", "The step of a range can't be 0"),

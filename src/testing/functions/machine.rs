@@ -79,7 +79,7 @@ pub fn process(
 /// `[["10s", "20s"], …]`
 fn stretches(value: &Dynamic) -> Result<Vec<(Duration, Duration)>, Failure> {
     let wrong = || {
-        Failure::usage("\"unready\" is a list of stretches of time")
+        Failure::usage("\"unready\" has to be a list of pairs of times")
             .hint("write [[\"10s\", \"20s\"]]")
     };
     let list = value.read_lock::<Array>().ok_or_else(wrong)?;

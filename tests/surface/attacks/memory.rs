@@ -377,7 +377,7 @@ fn a_system_out_of_threads_is_an_error() {
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended}");
     assert!(
         ended.stderr.starts_with(
-            "error: Could not start 200 tasks at once: the system gives no more threads\n"
+            "error: Could not start 200 tasks at once: the system can't create more threads\n"
         ),
         "{ended}"
     );
