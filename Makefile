@@ -44,7 +44,7 @@ $(PICTURES)/installed: tools/pictures.txt
 
 check: rust quick ## Check formatting, clippy and the quick tests, without an engine
 
-test: testbed lint unit pytest vitest ## Run every test, also those on a real engine, as CI does
+test: testbed lint unit pytest vitest ## Run the tests of CI, also those on a real engine; not test-engines and load
 	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
 
 # The engine's packages come from Debian sid and are unpacked below target/. After the tests, the engine is always stopped and removed.

@@ -1,8 +1,8 @@
 //! Deploys of the reference stack in production under load: whether a request fails, through nginx,
 //! as clients see it.
 //!
-//! `make load` runs them all, `make test` a short form. `SPC_LOAD_DEPLOYS` is the number of deploys
-//! of each scenario. The tables are in `target/load/`.
+//! Only `make load` runs them. `SPC_LOAD_DEPLOYS` is the number of deploys of each scenario. The
+//! tables are in `target/load/`.
 
 mod by_hand;
 mod deploys;
