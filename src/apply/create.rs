@@ -352,6 +352,18 @@ pub fn network(
     }
 }
 
+/// The create call of an empty volume whose labels are a record.
+pub fn record<const N: usize>(
+    name: &str,
+    labels: [(&str, String); N],
+) -> models::VolumeCreateRequest {
+    models::VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
+        ..models::VolumeCreateRequest::default()
+    }
+}
+
 /// The body of a volume's create call.
 pub fn volume(
     project: &str,

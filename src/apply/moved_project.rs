@@ -25,6 +25,7 @@ use bollard::models;
 use sha2::{Digest, Sha256};
 
 use super::VerbContext;
+use super::create;
 use super::failures::of_engine;
 use super::held_lock::Lock;
 use super::look::look;
@@ -229,9 +230,5 @@ fn body(project: &str, to: &Path, former: &BTreeSet<String>) -> models::VolumeCr
         (label::FORMER_FOLDERS, former),
         (compose_label::WORKING_DIR, to),
     ];
-    models::VolumeCreateRequest {
-        name: Some(name),
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
-        ..models::VolumeCreateRequest::default()
-    }
+    create::record(&name, labels)
 }

@@ -4,11 +4,10 @@
 //! removes unused volumes removes the records, and nothing else of a release. The image of a
 //! release has a name of its own, so that it stays when its tag moves on.
 
-use std::collections::BTreeSet;
-
-use bollard::models;
+use std::collections::{BTreeSet, HashMap};
 
 use super::VerbContext;
+use super::create;
 use super::failures::of_engine;
 use super::lock::{self, Lock};
 use super::look::look;
@@ -17,11 +16,10 @@ use super::outcome::DEFAULT_LOCK_PATIENCE;
 use crate::engine::label_filter;
 use crate::model::event::Level;
 use crate::model::names::{
-    HOLDS_RELEASE, LABEL_FORMAT, compose_label, is_release_volume, kept_image, label,
-    release_volume,
+    HOLDS_RELEASE, LABEL_FORMAT, compose_label, is_release_volume, label, release_volume,
 };
 use crate::model::observed_state::ObservedState;
-use crate::model::release::{self, FORMAT, Release, ReleasedService};
+use crate::model::release::{self, FORMAT, Release, ReleasedService, kept_image};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
@@ -78,7 +76,7 @@ pub async fn read(ctx: &VerbContext, project: &str) -> Result<RecordedReleases, 
         if !is_record {
             continue;
         }
-        match parse(&volume, project) {
+        match parse(&volume.name, &volume.labels, project) {
             Ok(release) => recorded.releases.push(release),
             Err(reason) => recorded.unreadable.push((volume.name, reason)),
         }
@@ -88,8 +86,8 @@ pub async fn read(ctx: &VerbContext, project: &str) -> Result<RecordedReleases, 
     Ok(recorded)
 }
 
-fn parse(volume: &models::Volume, project: &str) -> Result<Release, String> {
-    let text = volume.labels.get(label::RECORD).map(String::as_str).unwrap_or_default();
+fn parse(volume: &str, labels: &HashMap<String, String>, project: &str) -> Result<Release, String> {
+    let text = labels.get(label::RECORD).map(String::as_str).unwrap_or_default();
     let format = serde_json::from_str::<serde_json::Value>(text)
         .map_err(|error| error.to_string())?
         .get("format")
@@ -99,10 +97,10 @@ fn parse(volume: &models::Volume, project: &str) -> Result<Release, String> {
         return Err(format!("it has the format {format}: a newer version of spc wrote it"));
     }
     let release: Release = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if id_of(&volume.name, project) != Some(release.id) {
+    if id_of(volume, project) != Some(release.id) {
         return Err("the volume has the name of another release".to_owned());
     }
-    let at = volume.labels.get(label::RECORDED).cloned().unwrap_or_default();
+    let at = labels.get(label::RECORDED).cloned().unwrap_or_default();
     Ok(Release { at, ..release })
 }
 
@@ -225,14 +223,9 @@ async fn write(ctx: &VerbContext, project: &str, release: &Release) -> Result<()
         (label::RECORDED, release.at.clone()),
         (compose_label::WORKING_DIR, ctx.project.directory.to_string_lossy().into_owned()),
     ];
-    let body = models::VolumeCreateRequest {
-        name: Some(name.clone()),
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into()),
-        ..models::VolumeCreateRequest::default()
-    };
     let created = ctx
         .engine
-        .volume_create(body)
+        .volume_create(create::record(&name, labels))
         .await
         .map_err(|error| of_engine(error, "record the release"))?;
     if created.labels.get(label::RECORD) != Some(&content) {

@@ -98,19 +98,6 @@ pub fn is_release_volume(volume: &str, project: &str) -> bool {
     volume.strip_prefix(project).is_some_and(|rest| rest.starts_with(".spc-release."))
 }
 
-/// The longest tag that the engine accepts.
-const LONGEST_TAG: usize = 128;
-
-/// The name that keeps the image of a release: an image without any name is removed by
-/// `docker image prune`. `image_id` is the id with or without its algorithm.
-pub fn kept_image(project: &str, image_id: &str) -> String {
-    let tag = format!("{project}-{}", super::short_id::short_id(image_id));
-    if tag.len() <= LONGEST_TAG {
-        return format!("spc-releases:{tag}");
-    }
-    format!("spc-releases:{}", super::hash::sha256(tag.as_bytes()))
-}
-
 /// Part of the name of a volume that records a moved project. A project name can't contain a dot.
 const FORMER_FOLDERS_INFIX: &str = ".spc-former-folders.";
 

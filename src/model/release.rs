@@ -14,6 +14,7 @@ use super::Failure;
 use super::hash;
 use super::observed_state::{Container, ObservedState};
 use super::secret::Secrets;
+use super::short_id::short_id;
 use super::spec::{Project, Service};
 
 #[cfg(test)]
@@ -25,8 +26,21 @@ pub const FORMAT: u32 = 1;
 /// The recorded releases that are kept, apart from failed ones.
 pub const KEPT: usize = 5;
 
+/// The longest tag that the engine accepts.
+const LONGEST_TAG: usize = 128;
+
 /// The field of a specification whose values are recorded one by one.
 const ENVIRONMENT: &str = "environment";
+
+/// The name that keeps the image of a release: `docker image prune` removes an image without any
+/// name.
+pub fn kept_image(project: &str, image_id: &str) -> String {
+    let tag = format!("{project}-{}", short_id(image_id));
+    if tag.len() <= LONGEST_TAG {
+        return format!("spc-releases:{tag}");
+    }
+    format!("spc-releases:{}", hash::sha256(tag.as_bytes()))
+}
 
 /// A recorded release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,9 +142,8 @@ impl ReleasedService {
             ))
             .hint("deploy the release again by its tag")
         };
-        let today = match serde_json::to_value(current) {
-            Ok(Value::Object(today)) => today,
-            _ => return Err(unreadable("today's description has no JSON form".to_owned())),
+        let Ok(Value::Object(today)) = serde_json::to_value(current) else {
+            return Err(unreadable("today's description has no JSON form".to_owned()));
         };
         let mut fields = self.specification.clone();
         for key in &self.withheld {

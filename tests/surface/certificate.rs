@@ -163,7 +163,7 @@ fn a_certificate_that_expires_soon_causes_a_warning() {
 fn a_certificate_needs_names_and_days() {
     for (option, value, reported) in [
         ("--names", "", "A certificate needs a name: --names is empty"),
-        ("--days", "0", "valid for a day at least, and --days is 0"),
+        ("--days", "0", "valid for at least one day, but --days is 0"),
     ] {
         let ended = certificate().args([option, value]).output();
         assert!(ended.code == 2 && ended.stderr.contains(reported), "{ended}");

@@ -3,8 +3,8 @@
 use super::*;
 use crate::apply::releases::{self, ReleaseDetails};
 use crate::engine::sim::CallSide;
-use crate::model::names::{HOLDS_RELEASE, kept_image};
-use crate::model::release::Release;
+use crate::model::names::HOLDS_RELEASE;
+use crate::model::release::{Release, kept_image};
 
 /// A service of this release, whose image is always `web:1`.
 fn web(release: &str) -> Value {

@@ -245,7 +245,7 @@ fn what_runs_is_recorded_by_its_description_or_else_as_before() {
     assert_eq!(now["web"].image_id, "sha256:1");
     assert_eq!(now.len(), 1, "db has no release");
     let old = release(1, "v0");
-    let now = running(&project, &running_now("v0", "v0"), &[old.clone()], &secrets);
+    let now = running(&project, &running_now("v0", "v0"), std::slice::from_ref(&old), &secrets);
     assert_eq!(now, old.services);
     assert!(running(&project, &running_now("x", "x"), &[old], &secrets).is_empty());
 }
