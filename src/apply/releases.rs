@@ -13,13 +13,13 @@ use super::lock::{self, Lock};
 use super::look::look;
 use super::observe::image_id;
 use super::outcome::DEFAULT_LOCK_PATIENCE;
-use crate::engine::label_filter;
+use crate::engine::{Filters, label_filter};
 use crate::model::event::Level;
 use crate::model::names::{
     HOLDS_RELEASE, LABEL_FORMAT, compose_label, is_release_volume, label, release_volume,
 };
 use crate::model::observed_state::ObservedState;
-use crate::model::release::{self, FORMAT, Release, ReleasedService, kept_image};
+use crate::model::release::{self, FORMAT, Release, ReleasedService, is_kept_image, kept_image};
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
@@ -134,8 +134,8 @@ pub async fn record(
             lock.verify().await?;
             remove(ctx, &project.name, old.id).await?;
             recorded.releases.retain(|release| release.id != old.id);
-            drop_images(ctx, &project.name, &old, &recorded.releases).await?;
         }
+        drop_images(ctx, &project.name, &recorded.releases).await?;
         Ok(release)
     })
     .await
@@ -272,20 +272,22 @@ fn image_ids(release: &Release) -> BTreeSet<String> {
         .collect()
 }
 
-/// Removes the names that kept the images of a removed record. An image that a container or another
-/// name needs stays.
+/// Removes the names that keep images of releases without a record. An image that a container or
+/// another name needs stays.
 async fn drop_images(
     ctx: &VerbContext,
     project: &str,
-    old: &Release,
-    others: &[Release],
+    releases: &[Release],
 ) -> Result<(), Failure> {
-    let needed: BTreeSet<String> = others.iter().flat_map(image_ids).collect();
-    for id in image_ids(old).difference(&needed) {
-        let name = kept_image(project, id);
-        if image_id(&*ctx.engine, &name).await?.as_ref() != Some(id) {
-            continue;
-        }
+    let needed: BTreeSet<String> =
+        releases.iter().flat_map(image_ids).map(|id| kept_image(project, &id)).collect();
+    let images = ctx.engine.image_list(&Filters::new()).await;
+    let images = images.map_err(|error| of_engine(error, "list the images"))?;
+    let unneeded = images
+        .into_iter()
+        .flat_map(|image| image.repo_tags)
+        .filter(|name| is_kept_image(name, project) && !needed.contains(name));
+    for name in unneeded {
         if let Err(error) = ctx.engine.image_remove(&name, false).await
             && !error.is_not_found()
         {

@@ -14,7 +14,7 @@ use super::Failure;
 use super::hash;
 use super::observed_state::{Container, ObservedState};
 use super::secret::Secrets;
-use super::short_id::short_id;
+use super::short_id::{SHORT_ID, short_id};
 use super::spec::{Project, Service};
 
 #[cfg(test)]
@@ -40,6 +40,16 @@ pub fn kept_image(project: &str, image_id: &str) -> String {
         return format!("spc-releases:{tag}");
     }
     format!("spc-releases:{}", hash::sha256(tag.as_bytes()))
+}
+
+/// Whether an image name is one of [`kept_image`] for `project`.
+pub fn is_kept_image(name: &str, project: &str) -> bool {
+    let is_id =
+        |rest: &str| rest.len() == SHORT_ID && rest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.strip_prefix("spc-releases:")
+        .and_then(|tag| tag.strip_prefix(project))
+        .and_then(|rest| rest.strip_prefix('-'))
+        .is_some_and(is_id)
 }
 
 /// A recorded release.

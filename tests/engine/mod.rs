@@ -35,6 +35,7 @@ mod rebooted;
 mod reference;
 mod registry;
 mod relay;
+mod releases;
 mod remote;
 mod repl;
 mod replacing;

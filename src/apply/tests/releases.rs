@@ -66,6 +66,15 @@ fn old_records_and_the_names_of_their_images_go() {
     assert_eq!(ids(&machine), [3, 4, 5, 6, 7]);
     let image = image_id(&machine, "web:1").unwrap();
     assert_eq!(image_id(&machine, &kept_image(PROJECT, &image)), Some(image), "others need it");
+    machine.run(machine.ctx().engine.image_tag("db:1", "web:1")).unwrap();
+    released(&machine, 8..=12);
+    assert_eq!(
+        machine.run(super::super::releases::read(&machine.ctx(), PROJECT)).unwrap().releases.len(),
+        5
+    );
+    let images = machine.run(machine.ctx().engine.image_list(&Default::default())).unwrap();
+    let kept = images.iter().flat_map(|image| &image.repo_tags);
+    assert_eq!(kept.filter(|name| name.starts_with("spc-releases:")).count(), 1);
 }
 
 #[test]

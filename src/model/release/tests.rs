@@ -224,6 +224,18 @@ fn the_same_release_deployed_again_goes_back_to_the_one_between() {
 }
 
 #[test]
+fn a_name_that_keeps_an_image_belongs_to_one_project() {
+    let name = kept_image("shop", "sha256:0123456789abcdef");
+    assert_eq!(name, "spc-releases:shop-0123456789ab");
+    assert!(is_kept_image(&name, "shop"));
+    for other in ["sho", "shop-0", "spc"] {
+        assert!(!is_kept_image(&name, other), "{other}");
+    }
+    assert!(!is_kept_image(&kept_image("shop-b", "0123456789abcdef"), "shop"));
+    assert!(kept_image(&"x".repeat(200), "0123456789abcdef").len() <= 141);
+}
+
+#[test]
 fn retention_keeps_the_newest_and_never_the_target_goes() {
     let records: Vec<Release> = (1..=8).map(|id| release(id, &format!("v{id}"))).collect();
     let gone = |runs: &str, kept| -> Vec<u64> {
