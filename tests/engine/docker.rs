@@ -90,6 +90,13 @@ pub fn remove_project(project: &str) {
             }
         }
     }
+    // The names that keep the images of its releases.
+    let kept = format!("spc-releases:{project}-");
+    let names = lines(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "spc-releases"]);
+    for name in names.iter().filter(|name| name.starts_with(&kept)) {
+        // Another project's name may begin with this one.
+        let _ = try_docker(&["image", "rm", name]);
+    }
 }
 
 /// The containers of a project without the lock: name → id.

@@ -47,13 +47,13 @@ fn own_image(name: &str, content: &str) -> String {
 fn a_release_that_differs_in_its_configuration_is_restored() {
     let project = Project::new("releases-configuration");
     web(&project, "v1", "1", busybox());
-    project.script(RECORD).ends(0).prints(&["1"]);
+    project.script(RECORD).ends(0).printed(&["1"]);
     web(&project, "v1", "2", busybox());
-    project.script(RECORD).ends(0).prints(&["2"]);
+    project.script(RECORD).ends(0).printed(&["2"]);
     assert_eq!(levels(&project), ["2", "2"]);
     project.script(ROLL_BACK).ends(0);
     assert_eq!(levels(&project), ["1", "1"]);
-    project.script(LIST).ends(0).prints(&[
+    project.script(LIST).ends(0).printed(&[
         "3 v1 good runs true target false images true",
         "2 v1 rolled back runs false target false images true",
         "1 v1 good",
@@ -85,7 +85,7 @@ fn pruned_volumes_lose_the_history_and_nothing_else() {
     let failed = project.script(ROLL_BACK).ends(1);
     failed.prints(&["none is recorded on this engine", "docker volume prune"]);
     assert_eq!(levels(&project), ["2", "2"]);
-    project.script(RECORD).ends(0).prints(&["1"]);
+    project.script(RECORD).ends(0).printed(&["1"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_moved_tag_is_restored_and_a_pruned_image_named_before_anything_changes() {
     project
         .script(LIST)
         .ends(0)
-        .prints(&["4 v2 good runs true", "3 v1 good runs false target true images false"]);
+        .printed(&["4 v2 good runs true", "3 v1 good runs false target true images false"]);
     let failed = project.script(ROLL_BACK).ends(1);
     failed.prints(&["is no longer on the engine", "docker image prune --all"]);
     assert_eq!(levels(&project), ["2", "2"]);
