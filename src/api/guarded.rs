@@ -18,7 +18,6 @@ use super::task;
 use super::unfinished_guards::Record;
 use crate::apply::execute::{DONE, GOES_ON};
 use crate::apply::lock;
-use crate::apply::verbs::DEFAULT_LOCK_PATIENCE;
 use crate::model::event::{Event, Level};
 use crate::model::time::readable;
 use crate::model::{Failure, Kind};
@@ -60,12 +59,8 @@ fn run(
     let nested = context.script.held_lock(&stack.name).is_some();
     if !nested {
         let lock = finish(&context, async {
-            let lock = lock::acquire(
-                &verb_context(&context, &stack.name).await?,
-                &stack.name,
-                DEFAULT_LOCK_PATIENCE,
-            )
-            .await?;
+            let ctx = verb_context(&context, &stack.name).await?;
+            let lock = lock::acquire(&ctx, &stack.name, ctx.lock_patience()).await?;
             match kept_meanwhile(&context, &stack.name) {
                 Ok(()) => Ok(lock),
                 Err(failure) => lock.release().await.and(Err(failure)),

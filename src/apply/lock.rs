@@ -279,7 +279,7 @@ fn locked(project: &str, holder: Option<&Holder>, patience: Duration) -> Failure
         Kind::Lock,
         format!("The project \"{project}\" is locked: {} changes it", described(holder)),
     )
-    .hint("wait for it to end; `spc unlock` removes a lock that nobody holds")
+    .hint("wait for it to end, with --wait-lock for longer; `spc unlock` removes a lock that nobody holds")
     .field("waited", format_duration(patience))
 }
 

@@ -13,7 +13,6 @@ use super::lock::{self, Lock, StartGuard};
 use super::look::look;
 use super::observe::{bystanders, image_id};
 pub use super::one_off_spec::OneOffSpec;
-use super::outcome::DEFAULT_LOCK_PATIENCE;
 use super::patience::spoken_of;
 use super::preflight;
 use super::start_check::{self, StartCheck, writes_alone};
@@ -155,7 +154,7 @@ impl<'a> ExclusiveStart<'a> {
             _ if !is_needed => {}
             Some(held) => turn.among = Some(held.turn().await),
             None => {
-                turn.lock = Some(lock::acquire(ctx, one_off.project, DEFAULT_LOCK_PATIENCE).await?)
+                turn.lock = Some(lock::acquire(ctx, one_off.project, ctx.lock_patience()).await?)
             }
         }
         Ok(turn)

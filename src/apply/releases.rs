@@ -12,7 +12,6 @@ use super::failures::of_engine;
 use super::lock::{self, Lock};
 use super::look::look;
 use super::observe::image_id;
-use super::outcome::DEFAULT_LOCK_PATIENCE;
 use crate::engine::{Filters, label_filter};
 use crate::model::event::Level;
 use crate::model::names::{
@@ -204,7 +203,7 @@ async fn under_lock<T>(
     if let Some(lock) = &ctx.lock {
         return work(lock).await;
     }
-    let lock = lock::acquire(ctx, project, DEFAULT_LOCK_PATIENCE).await?;
+    let lock = lock::acquire(ctx, project, ctx.lock_patience()).await?;
     let done = work(&lock).await;
     let released = lock.release().await;
     done.and_then(|done| released.map(|()| done))

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::held_lock::Lock;
+use super::outcome::DEFAULT_LOCK_PATIENCE;
 use super::records::{ReadRecords, Records};
 use crate::engine::Engine;
 use crate::host::resolve::resolve;
@@ -43,6 +45,8 @@ pub struct ProjectSettings {
     pub adopt: bool,
     /// Default of `up`'s option: `--renew-anon-volumes`.
     pub renew_anonymous_volumes: bool,
+    /// How long to wait for another run that changes the project: `--wait-lock`.
+    pub wait_lock: Option<Duration>,
 }
 
 /// A variable of a `.env` file.
@@ -115,6 +119,11 @@ impl VerbContext {
     #[must_use]
     pub fn knowing(self, read: Arc<ReadRecords>) -> Self {
         Self { read, ..self }
+    }
+
+    /// How long to wait for another run that changes the project.
+    pub fn lock_patience(&self) -> Duration {
+        self.project.wait_lock.unwrap_or(DEFAULT_LOCK_PATIENCE)
     }
 
     /// The records of a project. A verb reads them once; see [`Records`].

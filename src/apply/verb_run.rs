@@ -14,7 +14,7 @@ use super::lock::{self, Lock};
 use super::moved_project;
 use super::newer_versions;
 use super::observe::{ObserveScope, bystanders, look_at_owners, observe};
-use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
+use super::outcome::Outcome;
 use super::preflight::{Preflight, may};
 use super::recent_restarts::look_at_restarted;
 use super::secret_readback::KnownSecrets;
@@ -176,10 +176,10 @@ impl VerbRun<'_> {
     /// Takes the lock; `None` if the engine has no space for it and the verb frees space.
     async fn acquire(&self) -> Result<Option<Lock>, Failure> {
         if !self.makes_space {
-            return lock::acquire(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await.map(Some);
+            return lock::acquire(self.ctx, self.name, self.ctx.lock_patience()).await.map(Some);
         }
         let lock =
-            lock::acquire_if_there_is_space(self.ctx, self.name, DEFAULT_LOCK_PATIENCE).await?;
+            lock::acquire_if_there_is_space(self.ctx, self.name, self.ctx.lock_patience()).await?;
         if lock.is_none() {
             let text = "The engine's disk is full, there is no space for the project's lock: continuing without it";
             self.ctx.log(

@@ -79,9 +79,10 @@ fn execute(
         remove_orphans: words.remove_orphans,
         adopt: words.adopt,
         renew_anonymous_volumes: words.renew_anon_volumes,
+        wait_lock: words.wait_lock,
         assume_yes: common.yes,
     };
-    let own = options.take(words.words());
+    let own = options.take(words.words()).map_err(plain)?;
     let command = Command { name: from.command("plan"), words: own, help: false };
     let runbook = from.runbook(found.path.clone(), &found.imports, &|| {
         let content = runtime

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -13,6 +14,7 @@ use super::signals;
 use crate::api::context::Command;
 use crate::model::Failure;
 use crate::model::diagnostic::Diagnostic;
+use crate::model::time::parse_duration;
 use crate::script::project_context::{self, ProjectContext, RunOptions, plain, take_flags};
 use crate::script::{self, Outcome, Runbook};
 use crate::ui::help;
@@ -48,6 +50,9 @@ pub struct RunbookArgs {
     /// Recreate containers that have anonymous volumes, with new volumes
     #[arg(long)]
     pub renew_anon_volumes: bool,
+    /// How long to wait for another run that changes the project, such as 5m; 0s to fail at once
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub wait_lock: Option<Duration>,
     /// Run this code instead of a file
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
@@ -194,9 +199,10 @@ fn execute(
         remove_orphans: given.remove_orphans,
         adopt: given.adopt,
         renew_anonymous_volumes: given.renew_anon_volumes,
+        wait_lock: given.wait_lock,
         ..RunOptions::default()
     };
-    let words = options.take(given.words());
+    let words = options.take(given.words()).map_err(plain)?;
     let command = Command { name: origin.command("run"), words, help: false };
     let context = Arc::new(
         session.context(common, found.place, runtime.handle(), options).with_command(command),

@@ -111,7 +111,7 @@ impl World {
         let folder = path.parent().map_or_else(|| self.folder(), Path::to_path_buf);
         let place = project_context::find(&*self.host, &ProjectOptions::default(), &folder)?;
         let mut options = RunOptions::default();
-        let words = options.take(words.to_vec());
+        let words = options.take(words.to_vec()).map_err(project_context::plain)?;
         let context =
             self.context(&place, options, Command { name: named(&path), words, help: false }, seen);
         let _interrupt = interrupt.map(|after| {

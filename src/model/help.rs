@@ -44,7 +44,7 @@ pub fn option_name(key: &str) -> String {
 /// The options that spc itself takes from a runbook's arguments, at any position; written as a
 /// runbook would declare them. A runbook can't declare an option with such a name, because it would
 /// never get it.
-pub const OWN_OPTIONS: [&str; 10] = [
+pub const OWN_OPTIONS: [&str; 11] = [
     "adopt",
     "all_steps",
     "exit_code",
@@ -54,6 +54,7 @@ pub const OWN_OPTIONS: [&str; 10] = [
     "remove_orphans",
     "renew_anon_volumes",
     "verbose",
+    "wait_lock",
     "yes",
 ];
 

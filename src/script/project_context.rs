@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -14,6 +15,7 @@ use crate::compose::dotenv;
 use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind, records_folder};
 use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
+use crate::model::time::parse_duration;
 use crate::model::{Failure, Kind};
 use crate::policy::{
     CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
@@ -75,12 +77,22 @@ pub struct RunOptions {
     pub renew_anonymous_volumes: bool,
     /// Answer every question with yes.
     pub assume_yes: bool,
+    /// How long to wait for another run that changes the project; `None` for the default.
+    pub wait_lock: Option<Duration>,
 }
+
+/// The option for [`RunOptions::wait_lock`].
+const WAIT_LOCK: &str = "--wait-lock";
 
 impl RunOptions {
     /// Takes spc's own options out of a runbook's arguments: a runbook can't have options with
     /// these names.
-    pub fn take(&mut self, mut words: Vec<String>) -> Vec<String> {
+    pub fn take(&mut self, mut words: Vec<String>) -> Result<Vec<String>, Failure> {
+        if let Some(text) = take_value(&mut words, WAIT_LOCK)? {
+            let time = parse_duration(&text)
+                .map_err(|message| Failure::usage(format!("{WAIT_LOCK}: {message}")))?;
+            self.wait_lock = Some(time);
+        }
         take_flags(
             &mut words,
             &mut [
@@ -90,8 +102,30 @@ impl RunOptions {
                 ("--renew-anon-volumes", &mut self.renew_anonymous_volumes),
             ],
         );
-        words
+        Ok(words)
     }
+}
+
+/// Takes an option with its value out of a runbook's arguments, up to `--`: `--wait-lock 5m` or
+/// `--wait-lock=5m`. The last one counts.
+fn take_value(words: &mut Vec<String>, option: &str) -> Result<Option<String>, Failure> {
+    let mut taken = None;
+    let is_option = |word: &String| {
+        word == option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('='))
+    };
+    let end = |words: &[String]| words.iter().position(|word| word == "--").unwrap_or(words.len());
+    while let Some(at) = words[..end(words)].iter().position(is_option) {
+        let word = words.remove(at);
+        taken = Some(match word.split_once('=') {
+            Some((_, value)) => value.to_owned(),
+            None if at < end(words) => words.remove(at),
+            None => {
+                return Err(Failure::usage(format!("{option} needs a duration"))
+                    .hint(format!("write it like \"{option} 5m\"")));
+            }
+        });
+    }
+    Ok(taken)
 }
 
 /// Takes these flags out of a runbook's arguments, up to `--`, and sets those that it finds.
@@ -122,6 +156,7 @@ impl ProjectContext {
             remove_orphans: options.remove_orphans,
             adopt: options.adopt,
             renew_anonymous_volumes: options.renew_anonymous_volumes,
+            wait_lock: options.wait_lock,
         }
     }
 }

@@ -14,6 +14,8 @@ use super::watch::EventWatch;
 /// Another run takes a lock over if its counter does not change for this time.
 const STALE: Duration = Duration::from_secs(30);
 const LIMIT: Duration = Duration::from_secs(120);
+/// Without `--wait-lock` a run waits this long.
+const DEFAULT_WAIT: Duration = Duration::from_secs(120);
 
 /// A project in which `db` becomes ready on request and `web` starts afterwards. So the test
 /// decides how long an `up` holds the lock.
@@ -224,6 +226,20 @@ fn a_lock_owner_stops_after_its_lock_was_removed() {
     let_db_get_ready(&project);
     first.ends(4).prints(&["This run lost the project's lock", "run it again"]);
     project.up().ends(0).prints(&["started"]);
+}
+
+#[test]
+fn a_run_that_does_not_want_to_wait_fails_at_once_and_names_the_owner() {
+    let project = project("lock-wait");
+    let owner = owner(&project);
+    let begun = Instant::now();
+    let failed = project.up().args(&["--wait-lock", "0s"]).ends(4);
+    failed.prints(&["is locked", "--wait-lock"]);
+    assert!(begun.elapsed() < DEFAULT_WAIT, "it waited");
+    let waiting = project.up().args(&["--wait-lock", "10m"]).start();
+    let_db_get_ready(&project);
+    owner.ends(0);
+    waiting.ends(0);
 }
 
 #[test]

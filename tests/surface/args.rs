@@ -162,6 +162,7 @@ fn an_option_that_spc_takes_for_itself_is_refused_at_its_declaration() {
         ("remove_orphans", "remove-orphans"),
         ("renew_anon_volumes", "renew-anon-volumes"),
         ("verbose", "verbose"),
+        ("wait_lock", "wait-lock"),
         ("yes", "yes"),
         ("\"exit-code\"", "exit-code"),
     ] {
@@ -195,4 +196,22 @@ fn each_option_that_spc_takes_out_of_the_words_is_one_that_no_runbook_can_declar
         let only_of_plan = ["all_steps", "exit_code"].contains(&own);
         assert_eq!(ended.code, if only_of_plan { 2 } else { 0 }, "{word}: {ended}");
     }
+}
+
+#[test]
+fn a_wrong_time_to_wait_for_the_lock_is_named() {
+    for (words, reported) in [
+        (&["run", "scripts/a.rhai", "--wait-lock"][..], "--wait-lock needs a duration"),
+        (&["run", "scripts/a.rhai", "--wait-lock", "soon"], "--wait-lock: "),
+        (&["run", "scripts/a.rhai", "--wait-lock=-1s"], "--wait-lock: "),
+        (&["run", "--wait-lock", "soon", "scripts/a.rhai"], "'--wait-lock <DURATION>'"),
+    ] {
+        let ended =
+            Spc::new().file("scripts/a.rhai", "print(\"ran\");").args(words.to_vec()).output();
+        assert!(ended.code == 2 && ended.stderr.contains(reported), "{words:?}: {ended}");
+        assert!(!ended.stdout.contains("ran"));
+    }
+    let runbook = "let o = args(#{ tag: arg::text((), \"Release\") });\nprint(o.tag);";
+    let words = ["run", "scripts/a.rhai", "--wait-lock", "5m", "--tag", "v1"];
+    Spc::new().file("scripts/a.rhai", runbook).args(words).stdout("v1\n").run();
 }

@@ -172,7 +172,9 @@ fn a_run_gives_up_waiting_after_two_minutes() {
     );
     assert_eq!(
         failure.hint.as_deref(),
-        Some("wait for it to end; `spc unlock` removes a lock that nobody holds")
+        Some(
+            "wait for it to end, with --wait-lock for longer; `spc unlock` removes a lock that nobody holds"
+        )
     );
 }
 
