@@ -205,8 +205,9 @@ fn each_page_is_short_and_the_readme_links_to_it() {
 }
 
 #[test]
-fn the_page_on_testing_shows_each_function_of_sim() {
-    let page = include_str!("../docs/testing.md");
+fn the_pages_on_testing_show_each_function_of_sim() {
+    let page =
+        concat!(include_str!("../docs/testing.md"), include_str!("../docs/testing-deployments.md"));
     let (_, module) =
         include_str!("../src/testing/functions/sim.rs").split_once("#[export_module]").unwrap();
     let functions: Vec<&str> =

@@ -27,6 +27,8 @@ use behaviour::build;
 pub use behaviour::build::BuildScript;
 pub use behaviour::process::{ExecAnswer, MountedVolume, Process, ProcessView};
 pub use behaviour::processes::{UnusedBehaviour, matches};
+pub use behaviour::requests::clients::{Clients, LostRequest, ReleaseAnswers, RequestReport};
+pub use behaviour::requests::proxy_fault::{ProxyFault, ProxyFaultEffect};
 pub use behaviour::traffic::{Traffic, TrafficStats};
 pub use control::builder::SimEngineBuilder;
 use control::call;

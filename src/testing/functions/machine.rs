@@ -54,6 +54,9 @@ pub fn process(
     if options.bool("ignores_term")? == Some(true) {
         process = process.ignores_term();
     }
+    if options.bool("drops_requests")? == Some(true) {
+        process = process.drops_requests();
+    }
     if let Some(words) = options.text("cannot_start")? {
         process = process.cannot_start(&words);
     }

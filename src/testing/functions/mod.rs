@@ -2,8 +2,8 @@
 //!
 //! - [`assert`], [`difference`]: assertions
 //! - [`runbook`]: a run and its result
-//! - [`sim`]: the simulated machine; [`machine`] and [`answers`] set its behaviour, [`views`] show
-//!   its state
+//! - [`sim`]: the simulated machine; [`machine`], [`requests`] and [`answers`] set its behaviour,
+//!   [`views`] show its state
 
 #![allow(
     clippy::wildcard_imports,
@@ -16,6 +16,7 @@ pub mod assert;
 mod call_positions;
 pub mod difference;
 pub mod machine;
+pub mod requests;
 pub mod runbook;
 pub mod sim;
 pub mod views;

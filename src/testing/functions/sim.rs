@@ -6,10 +6,10 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Engine, Map};
 
 use super::answers::{Answers, Pages, words_of};
-use super::{call_positions::placed, machine, views};
+use super::{call_positions::placed, machine, requests, views};
 use crate::api::shared_module;
 use crate::api::{Context, Raw, task};
-use crate::engine::sim::{CallSide, Fault, matches};
+use crate::engine::sim::{CallSide, Fault, ProxyFault, matches};
 use crate::host::resolve::named_itself;
 use crate::host::{Host, Listener};
 use crate::model::suggest::did_you_mean;
@@ -47,6 +47,10 @@ fn fault(test_context: &TestContext, given: &Dynamic) -> Result<(), Failure> {
     options.finish()?;
     let effect = effect
         .ok_or_else(|| Failure::usage("A fault needs an effect").hint("write effect: \"500\""))?;
+    if let Some(fault) = ProxyFault::parse(&on, nth, &effect) {
+        test_context.world.engine.proxy_fault(fault?);
+        return Ok(());
+    }
     test_context.world.engine.fault(Fault::parse(&on, nth, &effect)?);
     Ok(())
 }
@@ -286,7 +290,7 @@ mod module {
     ///
     /// `ready_after` (a duration, or `"never"`), `unready` (periods of time), `exits_after` with
     /// `exit_code`, `out_of_memory_after`, `stop_takes`, `stop_code`, `ignores_term`,
-    /// `cannot_start`, `logs` (texts, or `#{ after, text, stderr }`), `writes` (paths of volumes),
+    /// `drops_requests` (it ends without finishing those of `sim::clients`), `cannot_start`, `logs` (texts, or `#{ after, text, stderr }`), `writes` (paths of volumes),
     /// and `exec`: the answers of commands. An answer is a text, a map `#{ code, stdout, stderr,
     /// takes, cannot_run, runs_on }`, a function of the command's words, a list of answers one
     /// after another, or a map of answers by patterns. A command without an answer, or with the
@@ -371,8 +375,13 @@ mod module {
     /// default), with the `effect`: `404 409 500 reply_lost hang stream_cut stale_list no_space
     /// engine_restart events_end`, `"slow 5s"`.
     ///
+    /// `on: "nginx_reload"` is a reload of nginx by `std/nginx`: `"slow 5s"` applies it later,
+    /// `"ignored"` never, `"stale_addresses"` without the addresses of new names. `on:
+    /// "nginx_test"` is `nginx -t`, which can be `"rejected"`.
+    ///
     /// ```rhai
     /// sim::fault(#{ on: "container_start", nth: 2, effect: "500" });
+    /// sim::fault(#{ on: "nginx_reload", effect: "ignored" });
     /// ```
     #[rhai_fn(name = "fault", return_raw, volatile)]
     pub fn one_fault(call: NativeCallContext, parts: Dynamic) -> Raw<()> {
@@ -497,6 +506,49 @@ mod module {
     #[rhai_fn(return_raw, volatile)]
     pub fn traffic(call: NativeCallContext, figures: Map) -> Raw<()> {
         placed(&call, |test_context| machine::traffic(test_context, &figures))
+    }
+
+    /// Sends requests to a service behind nginx from now on, also while a run is killed and run
+    /// again. `proxy` is the service of nginx. Options: `every` (a request each `"100ms"`),
+    /// `takes` (how long the service works on one, `"100ms"`), `service` (`"backend"`), `port`
+    /// (8000), and `keep_alive` (all over one connection). Can be called several times.
+    ///
+    /// nginx sends each request to a container, by the configuration that it runs. A request is
+    /// lost if that container does not run, is not up, or ends or leaves the network before it has
+    /// answered. `sim::requests()` shows them; a crash sweep fails for each.
+    ///
+    /// ```rhai
+    /// sim::clients("nginx", #{ every: "50ms", takes: "80ms" });
+    /// sim::clients("nginx", #{ every: "5s", takes: "20s" });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn clients(call: NativeCallContext, proxy: &str, options: Dynamic) -> Raw<()> {
+        placed(&call, |test_context| requests::clients(test_context, proxy, &options))
+    }
+
+    /// Sets how the containers of a `release` of a service answer the requests of `sim::clients`
+    /// from now on: the share of `errors` with status 500 (0.0), and how long each `takes` at
+    /// least.
+    ///
+    /// ```rhai
+    /// sim::answers("backend", #{ release: "v2", errors: 0.2, takes: "2s" });
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn answers(call: NativeCallContext, service: &str, options: Dynamic) -> Raw<()> {
+        placed(&call, |test_context| requests::answers(test_context, service, &options))
+    }
+
+    /// What became of the requests of `sim::clients` so far: `sent`, `errors` (answers of the
+    /// service with status 500), `failed` (lost requests), and the first 100 `failures`: `at
+    /// container reason status during`. `status` is `()` if the connection failed, and `during` is
+    /// the last engine call of spc before.
+    ///
+    /// ```rhai
+    /// assert_eq(sim::requests().failures, []);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn requests(call: NativeCallContext) -> Raw<Dynamic> {
+        placed(&call, |test_context| Ok(views::requests(test_context)))
     }
 
     /// The release of each running container of a service.

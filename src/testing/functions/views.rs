@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rhai::{Array, Dynamic, Map};
 
-use crate::engine::sim::{Call, ContainerView, EventView, MountView};
+use crate::engine::sim::{Call, ContainerView, EventView, LostRequest, MountView};
 use crate::model::names::compose_label;
 use crate::testing::test_context::TestContext;
 use crate::value::Record;
@@ -149,4 +149,27 @@ pub fn events(test_context: &TestContext) -> Array {
         record("event", fields)
     };
     test_context.world.engine.event_views().into_iter().map(event).collect()
+}
+
+/// What became of the clients' requests.
+pub fn requests(test_context: &TestContext) -> Dynamic {
+    let report = test_context.world.engine.requests();
+    let failure = |lost: &LostRequest| {
+        let status = if lost.status == 0 { Dynamic::UNIT } else { i64::from(lost.status).into() };
+        let fields = [
+            ("at", Dynamic::from(lost.at)),
+            ("container", lost.container.clone().into()),
+            ("reason", lost.reason.clone().into()),
+            ("status", status),
+            ("during", lost.during.clone().into()),
+        ];
+        record("failure", fields)
+    };
+    let fields = [
+        ("sent", count(report.sent)),
+        ("errors", count(report.errors)),
+        ("failed", count(report.lost)),
+        ("failures", report.failures.iter().map(failure).collect::<Array>().into()),
+    ];
+    record("requests", fields)
 }

@@ -13,7 +13,7 @@ use super::report::{Finding, Problem};
 use super::setup::Machine;
 use super::state::{Difference, ExpectedState, Footprint, Stamps, lost, replaced, stamps};
 use super::undisturbed_run::{Task, UndisturbedRun, made};
-use crate::engine::sim::SimEngineBuilder;
+use crate::engine::sim::{SimEngineBuilder, Violation};
 use crate::host::sim::SimHost;
 use crate::host::sim::executor::SimTaskExecutor;
 use crate::machine::process::{CompletedRun, End};
@@ -21,6 +21,9 @@ use crate::machine::world::{Subject, World};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Failure, Kind};
 use crate::script::project_context::plain;
+
+/// The time after the last request in flight for which clients are watched.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 
 type OnEngine = Arc<dyn Fn(SimEngineBuilder) -> SimEngineBuilder + Send + Sync>;
 
@@ -100,12 +103,14 @@ impl SweepSetup {
         }
         let (given, first) = (stamps(&world.engine.state()), so_far(&world));
         done(world.run(&task.path, &task.words), &format!("{}, without a kill,", task.words()))?;
+        let footprint = Footprint::of(&world, &self.subject.directory);
+        requests_end(&world);
         never_wrong(&world, task)?;
         let state = world.engine.state();
         Ok(UndisturbedRun {
             mutations: self.mutations(&world, first),
             made: made(&world.engine.calls()[first.0..]),
-            footprint: Footprint::of(&world, &self.subject.directory),
+            footprint,
             replaced: replaced(&given, &stamps(&state)),
             writers: state
                 .volumes
@@ -155,9 +160,23 @@ fn done(ran: CompletedRun, who: &str) -> Result<(), Box<Diagnostic>> {
     }
 }
 
+/// Lets the requests that are in flight end, and others come.
+fn requests_end(world: &World) {
+    if let Some(longest) = world.engine.longest_request() {
+        world.executor.block_on(world.executor.sleep(longest + AFTERWARDS));
+    }
+}
+
+/// Invariants that were violated, and requests that were lost.
+fn violations(world: &World) -> Vec<Violation> {
+    let mut all = world.engine.violations();
+    all.extend(world.engine.lost_requests());
+    all
+}
+
 /// Rejects a runbook that violates an invariant even without a kill.
 fn never_wrong(world: &World, task: &Task) -> Result<(), Box<Diagnostic>> {
-    let found = world.engine.violations();
+    let found = violations(world);
     let Some(first) = found.first() else { return Ok(()) };
     let failure = Failure::new(
         Kind::Failed,
@@ -197,12 +216,13 @@ impl KilledRuns<'_> {
         }
         let (mutations, ran) = self.run(&world, None);
         let footprint = Footprint::of(&world, &self.stage.subject.directory);
+        requests_end(&world);
         let (differences, error) = match ran.end {
             End::Done => (self.differences(&world, &kept, &footprint), None),
             End::Failed(diagnostic) => (Vec::new(), Some(diagnostic)),
             End::Help(_) | End::Killed => (Vec::new(), None),
         };
-        let problem = Problem { error, differences, violations: world.engine.violations() };
+        let problem = Problem { error, differences, violations: violations(&world) };
         let wrong =
             Some(problem).filter(|problem| !problem.is_none()).zip(self.clean.mutations.at(point));
         let finding = wrong.map(|(problem, mutation)| Finding {
@@ -229,6 +249,10 @@ impl KilledRuns<'_> {
         let ran = world.run(&self.task.path, &self.task.words);
         world.engine.recover();
         world.host.kill_at(None);
+        if point.is_some() {
+            // The next run comes later, and clients don't wait for it.
+            requests_end(world);
+        }
         (self.stage.mutations(world, first), ran)
     }
 

@@ -42,6 +42,32 @@ fn project(runbook: &str) -> (SweepSetup, Task) {
     (stage, task)
 }
 
+/// A runbook that brings up a service behind nginx and restarts it if an earlier run was killed
+/// before it removed a file; its machine has clients.
+fn project_with_clients(always: bool) -> (SweepSetup, Task) {
+    let runbook = format!(
+        r#"let shop = stack("shop", #{{ services: #{{ nginx: #{{ image: "nginx:1" }}, backend: #{{ image: "app:1" }} }} }});
+shop.up();
+if {always} || fs::exists("half") {{ shop.service("backend").restart(); }}
+fs::write("half", "");
+fs::remove("half");"#
+    );
+    let test = r#"fn sweep() {
+    stack("shop", #{ services: #{ nginx: #{ image: "nginx:1" }, backend: #{ image: "app:1" } } }).up();
+    sim::clients("nginx", #{ takes: "500ms" });
+    sim::pass("2s");
+}"#;
+    let host = SimHost::new(SimTaskExecutor::new(0))
+        .with_file("/project/spc.toml", "spc = \"0.1\"\n[allow]\nwrite = [\"half\"]\n")
+        .with_file("/project/sweep.rhai", runbook)
+        .with_file("/project/sweep_test.rhai", test);
+    let folder = PathBuf::from("/project");
+    let mut stage = SweepSetup::new(Subject::new(Arc::new(host), folder.clone(), folder, []));
+    let task = stage.subject.task("sweep.rhai", &[]);
+    stage.setup = setup::beside(&stage.subject, &task.path).unwrap();
+    (stage, task)
+}
+
 fn swept(stage: &SweepSetup, task: &Task) -> Report {
     // Each needs a whole run: only a few, because there are many sweeps.
     sweep(stage, task, &Options { recoveries: 4, ..Options::default() }, &|_, _| ())
@@ -80,6 +106,56 @@ fn an_interrupted_sweep_ends_in_the_middle_of_a_run() {
             Kind::Interrupted
         );
     }
+}
+
+#[test]
+fn a_lost_request_fails_the_sweep() {
+    let (stage, task) = project_with_clients(true);
+    let failure = sweep(&stage, &task, &Options::default(), &|_, _| ()).err().unwrap();
+    let expected = "sweep.rhai violates an invariant even without a kill: a request was lost: shop-backend-1: the container stops";
+    assert!(failure.message.starts_with(expected), "{}", failure.message);
+    let (stage, task) = project_with_clients(false);
+    let report = swept(&stage, &task);
+    let text = reported(&report);
+    assert!(!report.findings.is_empty(), "{text}");
+    for finding in &report.findings {
+        let lines = finding.lines();
+        assert!(
+            lines[0].contains("container_restart shop-backend-1: a request was lost"),
+            "{text}"
+        );
+    }
+}
+
+/// The reference stack as the runbook's test file sets it up.
+fn set_up_for(runbook: &str) -> SweepSetup {
+    let mut stage = reference();
+    let path = stage.subject.task(runbook, &[]).path;
+    stage.setup = setup::beside(&stage.subject, &path)
+        .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message));
+    assert!(stage.setup.is_some(), "{runbook} has a test file with `sweep`");
+    stage
+}
+
+#[test]
+#[ignore = "slow: `make test` runs it"]
+fn a_rolling_deployment_loses_no_request_to_a_kill_at_any_point() {
+    let runbook = "scripts/deploy_rolling.rhai";
+    arrives(&set_up_for(runbook), runbook, &["--tag", "v2"]);
+}
+
+#[test]
+#[ignore = "slow: `make test` runs it"]
+fn a_blue_green_deployment_loses_no_request_to_a_kill_at_any_point() {
+    let runbook = "scripts/deploy_blue_green.rhai";
+    arrives(&set_up_for(runbook), runbook, &["--tag", "v2"]);
+}
+
+#[test]
+#[ignore = "slow: `make test` runs it"]
+fn a_canary_loses_no_request_to_a_kill_at_any_point() {
+    let runbook = "scripts/deploy_canary.rhai";
+    arrives(&set_up_for(runbook), runbook, &["--tag", "v2", "--steps", "50", "--bake", "5s"]);
 }
 
 #[test]

@@ -1,18 +1,18 @@
-//! nginx in a simulated container, as `std/nginx` uses it: it takes its configuration at a reload,
-//! and shows the generation that it runs. Requests are not modelled.
+//! The commands of `std/nginx` in a simulated container of nginx.
 
-/// The folder of the files that deployments write.
-const FOLDER: &str = "/etc/nginx/conf.d/releases";
-/// The generation that it runs. A file, so that it outlives the call.
-const RUNNING: &str = "/run/nginx.generation";
+use super::requests::configuration::FOLDER;
+use super::requests::proxies::ProxyView;
+
 /// As many as `std/nginx` asks for in one command.
-const HITS: usize = 20;
+pub(super) const HITS: usize = 20;
 
 /// The files of its container.
 pub(super) trait Files {
     /// The content; `None` if it does not exist.
     fn read(&self, path: &str) -> Option<String>;
     fn write(&mut self, path: &str, text: &str);
+    /// nginx itself.
+    fn proxy(&mut self) -> &mut ProxyView;
 }
 
 /// The result of a command: exit code and output.
@@ -52,11 +52,11 @@ pub(super) fn answer(command: &[String], files: &mut dyn Files) -> Option<Answer
             files.write(&format!("{folder}/.folder"), "");
             Some(Answer::default())
         }
-        ["nginx", "-t"] => Some(Answer::default()),
+        ["nginx", "-t"] => Some(files.proxy().rejects.take().map_or_else(Answer::default, |why| {
+            Answer { code: 1, stderr: format!("{why}\n"), ..Answer::default() }
+        })),
         ["nginx", "-s", "reload"] => {
-            let generation = text(files, &format!("{FOLDER}/generation")).unwrap_or_default();
-            let name = generation.split('"').nth(1).unwrap_or_default().to_owned();
-            files.write(RUNNING, &name);
+            files.proxy().is_reloaded = true;
             Some(Answer::default())
         }
         ["curl", .., url] if url.ends_with(":8090/generation") => Some(generations(files, 1)),
@@ -74,10 +74,14 @@ pub(super) fn answer(command: &[String], files: &mut dyn Files) -> Option<Answer
             Some(generations(files, HITS))
         }
         ["/bin/sh", "-c", line] if line.contains(":8090/probe/") => {
-            Some(Answer::stdout("200 ".repeat(HITS)))
+            let statuses = files.proxy().probes.iter();
+            Some(Answer::stdout(statuses.map(|status| format!("{status} ")).collect::<String>()))
         }
-        // No connections, and no workers that are about to end.
-        ["/bin/sh", "-c", line] if line.contains("/proc/net/tcp") => Some(Answer::stdout("0\n")),
+        ["/bin/sh", "-c", line] if line.contains("/proc/net/tcp") => {
+            let proxy = files.proxy();
+            let lines = proxy.connections.iter().map(|line| format!("{line}\n"));
+            Some(Answer::stdout(format!("{}{}\n", lines.collect::<String>(), proxy.old_workers)))
+        }
         _ => None,
     }
 }
@@ -87,9 +91,8 @@ fn text(files: &dyn Files, path: &str) -> Option<String> {
     files.read(path).filter(|content| !content.is_empty())
 }
 
-fn generations(files: &dyn Files, times: usize) -> Answer {
-    let running = text(files, RUNNING).unwrap_or_default();
-    Answer::stdout(format!("{running}\n").repeat(times))
+fn generations(files: &mut dyn Files, times: usize) -> Answer {
+    Answer::stdout(format!("{}\n", files.proxy().generation).repeat(times))
 }
 
 #[cfg(test)]
@@ -97,37 +100,62 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    impl Files for BTreeMap<String, String> {
+    #[derive(Default)]
+    struct Container {
+        files: BTreeMap<String, String>,
+        proxy: ProxyView,
+    }
+
+    impl Files for Container {
         fn read(&self, path: &str) -> Option<String> {
-            self.get(path).cloned()
+            self.files.get(path).cloned()
         }
         fn write(&mut self, path: &str, text: &str) {
-            self.insert(path.to_owned(), text.to_owned());
+            self.files.insert(path.to_owned(), text.to_owned());
+        }
+        fn proxy(&mut self) -> &mut ProxyView {
+            &mut self.proxy
+        }
+    }
+
+    impl Container {
+        fn run(&mut self, words: &[&str]) -> Answer {
+            let command: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            answer(&command, self).unwrap()
         }
     }
 
     #[test]
-    fn a_configuration_counts_from_the_reload_on() {
-        let mut files = BTreeMap::new();
-        let mut run = |words: &[&str]| {
-            let command: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            answer(&command, &mut files).unwrap()
+    fn files_are_moved_read_and_removed() {
+        let mut container = Container::default();
+        let path = format!("{FOLDER}/generation");
+        assert_eq!(container.run(&["cat", &path]).code, 1);
+        container.write(&format!("{path}.tmp"), "default \"7\";\n");
+        container.run(&["/bin/sh", "-c", &format!("mv {path}.tmp {path}")]);
+        assert_eq!(container.run(&["cat", &path]).stdout, "default \"7\";\n");
+        container.run(&["rm", "-f", &path]);
+        assert_eq!(container.run(&["cat", &path]).code, 1);
+    }
+
+    #[test]
+    fn commands_show_what_nginx_runs() {
+        let proxy = ProxyView {
+            generation: "7".to_owned(),
+            connections: vec!["050014AC:1F40".to_owned()],
+            old_workers: 1,
+            probes: vec![200, 502],
+            rejects: Some("nginx: [emerg]".to_owned()),
+            is_reloaded: false,
         };
-        let shown = ["curl", "-sS", "http://127.0.0.1:8090/generation"];
-        assert_eq!(run(&["cat", &format!("{FOLDER}/a")]).code, 1);
-        assert_eq!(run(&shown).stdout, "\n");
-        run(&["/bin/sh", "-c", "mv /a /b"]);
-        files.write(&format!("{FOLDER}/generation.tmp"), "default \"7\";\n");
-        let mut run = |words: &[&str]| {
-            let command: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            answer(&command, &mut files).unwrap()
-        };
-        run(&["/bin/sh", "-c", &format!("mv {FOLDER}/generation.tmp {FOLDER}/generation")]);
-        assert_eq!(run(&shown).stdout, "\n");
-        run(&["nginx", "-s", "reload"]);
-        assert_eq!(run(&shown).stdout, "7\n");
-        run(&["rm", "-f", &format!("{FOLDER}/generation")]);
-        run(&["nginx", "-s", "reload"]);
-        assert_eq!(run(&shown).stdout, "\n");
+        let mut container = Container { proxy, ..Container::default() };
+        let shown = container.run(&["curl", "-sS", "http://127.0.0.1:8090/generation"]);
+        assert_eq!(shown.stdout, "7\n");
+        let probes = container.run(&["/bin/sh", "-c", "curl http://127.0.0.1:8090/probe/a/"]);
+        assert_eq!(probes.stdout, "200 502 ");
+        let connections = container.run(&["/bin/sh", "-c", "awk x /proc/net/tcp"]);
+        assert_eq!(connections.stdout, "050014AC:1F40\n1\n");
+        assert_eq!(container.run(&["nginx", "-t"]).code, 1);
+        container.run(&["nginx", "-s", "reload"]);
+        assert!(container.proxy.is_reloaded);
     }
 }

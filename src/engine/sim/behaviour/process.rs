@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::nginx;
 use super::processes::{Names, SERVICE_LABEL, matches};
+use super::requests::proxies::ProxyView;
 use super::traffic::is_proxy;
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::state::{SharedState, State};
@@ -49,6 +50,8 @@ pub struct Process {
     pub(in crate::engine::sim) stop_takes: Duration,
     pub(in crate::engine::sim) stop_code: i64,
     pub(in crate::engine::sim) ignores_term: bool,
+    /// Whether it ends without its requests.
+    pub(in crate::engine::sim) drops_requests: bool,
     pub(in crate::engine::sim) killed_for_memory: bool,
     pub(in crate::engine::sim) cannot_start: Option<String>,
     /// Its output, with line feeds.
@@ -72,6 +75,7 @@ impl Default for Process {
             stop_takes: STOP_TAKES,
             stop_code: 0,
             ignores_term: false,
+            drops_requests: false,
             killed_for_memory: false,
             cannot_start: None,
             logs: Vec::new(),
@@ -144,6 +148,13 @@ impl Process {
     #[must_use]
     pub fn ignores_term(mut self) -> Self {
         self.ignores_term = true;
+        self
+    }
+
+    /// After the signal it ends without finishing the requests of `Clients`.
+    #[must_use]
+    pub fn drops_requests(mut self) -> Self {
+        self.drops_requests = true;
         self
     }
 
@@ -380,6 +391,8 @@ pub struct ProcessView {
     pub(in crate::engine::sim) written: Vec<(String, Bytes)>,
     pub(in crate::engine::sim) changed: Vec<String>,
     pub(in crate::engine::sim) said: Vec<String>,
+    /// Of a container of nginx.
+    pub(in crate::engine::sim) proxy: ProxyView,
 }
 
 impl ProcessView {
@@ -458,6 +471,10 @@ impl nginx::Files for ProcessView {
 
     fn write(&mut self, path: &str, text: &str) {
         self.write_file(path, text.to_owned());
+    }
+
+    fn proxy(&mut self) -> &mut ProxyView {
+        &mut self.proxy
     }
 }
 

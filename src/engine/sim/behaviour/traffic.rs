@@ -7,12 +7,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
-
+use super::access_log::LoggedAnswer;
 use crate::engine::sim::daemon::containers::{Container, Phase};
 use crate::engine::sim::daemon::images::reference::Reference;
 use crate::engine::sim::daemon::state::State;
-use crate::host::sim::date;
 use crate::model::names::{compose_label, label};
 
 /// The most lines of one reading of a log; if there are more, the last ones.
@@ -54,17 +52,6 @@ struct TrafficPeriod {
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Flow(Vec<TrafficPeriod>);
 
-/// A request and its answer.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::engine::sim) struct AnswerCounts {
-    pub at: Duration,
-    /// `None` if no container was ready.
-    release: Option<String>,
-    status: u16,
-    takes: Duration,
-    number: u64,
-}
-
 impl Flow {
     fn is_on(&self) -> bool {
         !self.0.is_empty()
@@ -77,7 +64,7 @@ impl Flow {
     }
 
     /// The requests from `from` until before `to`; if there are too many, the last ones.
-    fn requests(&self, from: Duration, to: Duration) -> Vec<AnswerCounts> {
+    fn requests(&self, from: Duration, to: Duration) -> Vec<LoggedAnswer> {
         let ends = self.0.iter().skip(1).map(|next| next.from).chain([to]);
         let stretches = self.0.iter().zip(ends).map(|(stretch, end)| (stretch, end.min(to)));
         let mut all = Vec::new();
@@ -89,7 +76,7 @@ impl Flow {
 }
 
 impl TrafficPeriod {
-    fn requests(&self, from: Duration, to: Duration) -> Vec<AnswerCounts> {
+    fn requests(&self, from: Duration, to: Duration) -> Vec<LoggedAnswer> {
         if self.traffic.rps <= 0.0 {
             return Vec::new();
         }
@@ -113,8 +100,9 @@ impl TrafficPeriod {
             let figures = release.and_then(|release| self.traffic.by_release.get(release));
             let (status, takes) =
                 figures.map_or((502, Duration::ZERO), |figures| figures.answer(before));
-            requests.push(AnswerCounts {
+            requests.push(LoggedAnswer {
                 at,
+                group: release.map(|_| "backend".to_owned()),
                 release: release.map(str::to_owned),
                 status,
                 takes,
@@ -153,37 +141,6 @@ impl TrafficStats {
             _ => 0.3 + 0.6 * f64::from(step) / f64::from(PERCENTILE_STEPS),
         };
         (status, Duration::try_from_secs_f64(self.p95_ms * share / 1000.0).unwrap_or_default())
-    }
-}
-
-impl AnswerCounts {
-    /// The line in the format of the reference stack's nginx: a JSON object.
-    pub fn line(&self) -> String {
-        let seconds = format!("{:.3}", self.takes.as_secs_f64());
-        let upstream = if self.release.is_some() { "backend:8000" } else { "" };
-        let status = if self.release.is_some() { self.status.to_string() } else { String::new() };
-        let line = json!({
-            "time": date(self.at).format("%Y-%m-%dT%H:%M:%S+00:00").to_string(),
-            "client": "203.0.113.7",
-            "request_id": format!("{:032x}", self.number),
-            "scheme": "https",
-            "host": "localhost",
-            "method": "GET",
-            "uri": "/api/",
-            "protocol": "HTTP/2.0",
-            "status": self.status,
-            "bytes": 512,
-            "seconds": (self.takes.as_secs_f64() * 1000.0).round() / 1000.0,
-            "referer": "",
-            "user_agent": "simulation",
-            "upstream": upstream,
-            "upstream_status": status,
-            "upstream_connect_seconds": if self.release.is_some() { "0.000" } else { "" },
-            "upstream_seconds": if self.release.is_some() { seconds.as_str() } else { "" },
-            "upstream_group": if self.release.is_some() { "backend" } else { "" },
-            "release": self.release.as_deref().unwrap_or_default(),
-        });
-        format!("{line}\n")
     }
 }
 
@@ -235,16 +192,14 @@ impl State {
         ready
     }
 
-    /// The requests in a container's access log: those since its last start.
+    /// The requests in the access log of a container since its last start.
     pub(in crate::engine::sim) fn requests(
         &self,
         container: &Container,
         from: Duration,
         to: Duration,
-    ) -> Vec<AnswerCounts> {
-        let Some(started) =
-            container.started.filter(|_| self.traffic.is_on() && is_proxy(container))
-        else {
+    ) -> Vec<LoggedAnswer> {
+        let Some(started) = container.started.filter(|_| is_proxy(container)) else {
             return Vec::new();
         };
         let end = if container.phase == Phase::Running {
@@ -252,7 +207,14 @@ impl State {
         } else {
             container.finished.unwrap_or(started)
         };
-        self.traffic.requests(from.max(started), to.min(end))
+        let from = from.max(started);
+        let proxy = self.requests.proxies.get(&container.id);
+        let mut all: Vec<LoggedAnswer> =
+            proxy.map(|proxy| proxy.log(from, to).cloned().collect()).unwrap_or_default();
+        if self.traffic.is_on() {
+            all.extend(self.traffic.requests(from, to.min(end)));
+        }
+        all
     }
 
     /// The release of each running container of a Compose service, in the order of creation.
@@ -304,7 +266,7 @@ mod tests {
         let all = flow().requests(Duration::ZERO, secs(60));
         assert_eq!(all.len(), 5999);
         for (release, count, errors, p95) in [("v1", 4500, 0, 80), ("v2", 1500, 300, 200)] {
-            let mut own: Vec<&AnswerCounts> =
+            let mut own: Vec<&LoggedAnswer> =
                 all.iter().filter(|one| one.release.as_deref() == Some(release)).collect();
             assert!(own.len().abs_diff(count) < 5, "{release}: {}", own.len());
             assert!(own.iter().filter(|one| one.status == 500).count().abs_diff(errors) <= 1);
@@ -318,7 +280,7 @@ mod tests {
         let flow = flow();
         let whole = flow.requests(Duration::ZERO, secs(70));
         let part = flow.requests(secs(59), secs(61));
-        let expected: Vec<AnswerCounts> =
+        let expected: Vec<LoggedAnswer> =
             whole.into_iter().filter(|one| one.at >= secs(59) && one.at < secs(61)).collect();
         assert_eq!(part, expected);
         assert!(part.iter().any(|one| one.status == 502), "from 60 s on nobody is ready");
@@ -329,17 +291,5 @@ mod tests {
         let all = flow().requests(Duration::ZERO, secs(600));
         assert_eq!(all.len(), MOST_LINES);
         assert!(all.last().unwrap().at > secs(599));
-    }
-
-    #[test]
-    fn a_line_is_the_reference_stacks_access_log() {
-        let template = include_str!("../../../../examples/spc/nginx/default.conf.template");
-        let line = flow().requests(Duration::ZERO, secs(1)).remove(0).line();
-        let line: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
-        let format = template.split_once("log_format json").unwrap().1.split_once(';').unwrap().0;
-        for key in line.keys() {
-            assert!(format.contains(&format!("\"{key}\":")), "{key}");
-        }
-        assert_eq!(format.matches("\":").count(), line.len());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::process::{ExecAnswer, MountedVolume, ProcessView, Script};
+use super::requests::proxies::ProxyView;
 use crate::engine::sim::daemon::containers::Container;
 use crate::engine::sim::daemon::health::health_command;
 use crate::engine::sim::daemon::mounts::Source;
@@ -15,15 +16,17 @@ use crate::engine::{ExecRequest, OutputKind};
 impl State {
     /// A command for a container's process; `None` if the container no longer exists.
     pub(in crate::engine::sim) fn script(
-        &self,
+        &mut self,
         container: &str,
         request: ExecRequest,
         stdin: Option<Bytes>,
         then: impl FnOnce(&mut State, ExecAnswer) + Send + 'static,
     ) -> Option<Script> {
+        let proxy = self.proxy_view(container, &request.command);
         let found = self.objects.containers.get(container)?;
         let mut view = self.view(found);
         view.stdin = stdin;
+        view.proxy = proxy.unwrap_or_default();
         Some(Script {
             process: found.process.clone(),
             container: container.to_owned(),
@@ -56,6 +59,7 @@ impl State {
             written: Vec::new(),
             changed: Vec::new(),
             said: Vec::new(),
+            proxy: ProxyView::default(),
         }
     }
 
@@ -103,6 +107,9 @@ impl State {
         }
         for line in view.said {
             self.log(id, OutputKind::Stdout, &format!("{line}\n"));
+        }
+        if view.proxy.is_reloaded {
+            self.reload_proxy(id);
         }
     }
 }

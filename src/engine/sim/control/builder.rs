@@ -11,6 +11,7 @@ use crate::engine::sim::behaviour::build::{BuildScript, Builds};
 use crate::engine::sim::behaviour::process::Process;
 use crate::engine::sim::behaviour::processes::Processes;
 use crate::engine::sim::behaviour::registry::Registry;
+use crate::engine::sim::behaviour::requests::clients::Requests;
 use crate::engine::sim::behaviour::traffic::Flow;
 use crate::engine::sim::daemon::events::EventLog;
 use crate::engine::sim::daemon::ids::Ids;
@@ -53,6 +54,7 @@ impl SimEngineBuilder {
             registry: Registry::default(),
             builds: Builds::default(),
             traffic: Flow::default(),
+            requests: Requests::default(),
             machine: Machine { ports: BTreeSet::new(), has_path: Arc::new(|_| true) },
             next_port: FIRST_FREE_PORT,
             is_disk_full: false,

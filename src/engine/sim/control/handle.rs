@@ -16,6 +16,8 @@ use crate::engine::observer::Observer;
 use crate::engine::sim::behaviour::build::BuildScript;
 use crate::engine::sim::behaviour::process::Process;
 use crate::engine::sim::behaviour::processes::{Names, UnusedBehaviour};
+use crate::engine::sim::behaviour::requests::clients::{Clients, ReleaseAnswers, RequestReport};
+use crate::engine::sim::behaviour::requests::proxy_fault::ProxyFault;
 use crate::engine::sim::behaviour::traffic::Traffic;
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::images::reference::Reference;
@@ -23,6 +25,9 @@ use crate::engine::sim::daemon::images::spec::ImageSpec;
 use crate::engine::sim::{SimEngine, SimEngineBuilder};
 use crate::engine::{Engine, OutputKind, Result};
 use crate::host::sim::executor::SimTaskExecutor;
+
+/// The lost requests that a crash sweep shows for each kill.
+const SHOWN_REQUESTS: usize = 3;
 
 impl SimEngine {
     /// Sets up an engine in the virtual time of `executor`.
@@ -104,6 +109,41 @@ impl SimEngine {
     /// read without following it.
     pub fn set_traffic(&self, traffic: Traffic) {
         self.shared.with(|state| state.set_traffic(traffic));
+    }
+
+    /// From now on these clients send requests, besides those that do so already.
+    pub fn add_clients(&self, clients: Clients) {
+        self.shared.with(|state| state.requests.add_clients(state.now, clients));
+    }
+
+    /// Sets how the containers of a release answer from now on.
+    pub fn set_answers(&self, answers: ReleaseAnswers) {
+        self.shared.with(|state| state.requests.add_answers(answers));
+    }
+
+    /// Makes a command of nginx fail.
+    pub fn proxy_fault(&self, fault: ProxyFault) {
+        self.shared.with(|state| state.requests.add_fault(fault));
+    }
+
+    /// What became of the clients' requests so far.
+    pub fn requests(&self) -> RequestReport {
+        self.shared.with(|state| state.requests.report().clone())
+    }
+
+    /// The lost requests as violations: the first ones.
+    pub fn lost_requests(&self) -> Vec<Violation> {
+        let report = self.requests();
+        let shown = report.failures.iter().take(SHOWN_REQUESTS).map(|lost| {
+            let what = format!("a request was lost: {}: {}", lost.container, lost.reason);
+            Violation { at: lost.at, call: lost.during.clone(), what }
+        });
+        shown.collect()
+    }
+
+    /// The longest time that a request of a client takes; `None` without clients.
+    pub fn longest_request(&self) -> Option<Duration> {
+        self.shared.with(|state| state.requests.longest())
     }
 
     /// The release of each running container of a Compose service, in the order of creation: the

@@ -148,6 +148,10 @@ impl EventObserver for Control {
     fn event(&self, state: &State, event: &EventMessage) {
         self.watch.lock().event(state, event);
     }
+
+    fn last_call(&self) -> String {
+        self.watch.lock().call.clone()
+    }
 }
 
 pub(in crate::engine::sim) fn is_ours(labels: &BTreeMap<String, String>) -> bool {

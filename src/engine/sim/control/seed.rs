@@ -244,6 +244,7 @@ impl State {
             log: Vec::new(),
             unfinished: Default::default(),
             signals: Vec::new(),
+            is_stopping: false,
             id,
         })
     }

@@ -23,6 +23,9 @@ struct Listener {
 /// Follows the daemon. It may look at the objects at the time of an event, and changes nothing.
 pub(in crate::engine::sim) trait EventObserver: Send + Sync {
     fn event(&self, state: &State, event: &EventMessage);
+
+    /// The last call of spc.
+    fn last_call(&self) -> String;
 }
 
 /// All events so far, and the listeners.
@@ -126,6 +129,7 @@ impl State {
         let attributes = container.labels.clone().into_iter().chain(own).collect();
         self.emit(EventMessageTypeEnum::CONTAINER, action, id, attributes, details);
         self.note_traffic();
+        self.cut_requests();
     }
 
     pub(in crate::engine::sim) fn emit_volume(
@@ -144,6 +148,7 @@ impl State {
         details: &[(&str, &str)],
     ) {
         self.emit(EventMessageTypeEnum::NETWORK, action, id, BTreeMap::new(), details);
+        self.cut_requests();
     }
 
     /// An event about an image; `name` is the requested name.

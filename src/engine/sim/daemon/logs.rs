@@ -9,7 +9,7 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use super::containers::{Container, Phase};
 use super::errors::refusal;
 use super::state::State;
-use crate::engine::sim::behaviour::traffic::AnswerCounts;
+use crate::engine::sim::behaviour::access_log::LoggedAnswer;
 use crate::engine::{LOG_PART, LogsRequest, OutputChunk, OutputKind, Result};
 use crate::host::sim::{date, epoch};
 
@@ -160,7 +160,7 @@ impl State {
         if let Some(tail) = request.tail.and_then(|tail| usize::try_from(tail).ok()) {
             requests = requests.split_off(requests.len().saturating_sub(tail));
         }
-        let line = |request: &AnswerCounts| LogLine {
+        let line = |request: &LoggedAnswer| LogLine {
             at: request.at,
             kind: OutputKind::Stdout,
             text: request.line().into(),

@@ -21,6 +21,7 @@ use crate::engine::sim::behaviour::build::Builds;
 use crate::engine::sim::behaviour::process::Script;
 use crate::engine::sim::behaviour::processes::Processes;
 use crate::engine::sim::behaviour::registry::Registry;
+use crate::engine::sim::behaviour::requests::clients::Requests;
 use crate::engine::sim::behaviour::traffic::Flow;
 use crate::host::sim::date;
 use crate::host::sim::executor::{SimTaskExecutor, SplitMix64};
@@ -71,6 +72,7 @@ pub(in crate::engine::sim) struct State {
     pub builds: Builds,
     pub machine: Machine,
     pub traffic: Flow,
+    pub requests: Requests,
     /// The next host port that the engine chooses.
     pub next_port: u16,
     /// Its disk is full.
@@ -135,9 +137,11 @@ impl SharedState {
             let script = {
                 let mut state = self.lock();
                 let Some((at, work)) = state.timetable.take_due(now) else {
+                    state.run_requests(now);
                     state.now = state.now.max(now);
                     return;
                 };
+                state.run_requests(at);
                 state.now = state.now.max(at);
                 work(&mut state)
             };

@@ -90,6 +90,14 @@ impl Tree {
         }
     }
 
+    /// All files, with their paths.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        self.nodes.iter().filter_map(|(path, node)| match node {
+            Node::File { content, .. } => Some((path.as_str(), content)),
+            Node::Folder | Node::Symlink(_) => None,
+        })
+    }
+
     pub fn find(&self, path: &str) -> Option<TreeEntry> {
         let path = normal(path);
         match self.nodes.get(&path) {

@@ -10,6 +10,7 @@ mod lifecycle;
 mod logs;
 mod networks;
 mod property;
+mod requests;
 mod restarts;
 mod volumes;
 

@@ -102,6 +102,7 @@ impl State {
             log: Vec::new(),
             unfinished: Default::default(),
             signals: Vec::new(),
+            is_stopping: false,
         };
         self.objects.containers.insert(container);
         self.emit_container(&id, "create", &[]);

@@ -84,6 +84,7 @@ impl State {
         let container = self.container_mut(id)?;
         container.phase = Phase::Running;
         container.is_listed_as_running = false;
+        container.is_stopping = false;
         container.starts += 1;
         container.started = Some(now);
         container.exit_code = 0;
@@ -93,6 +94,7 @@ impl State {
         for (volume, destination, writable) in self.mounted_volumes(id) {
             self.emit_mount(id, &volume, &destination, writable);
         }
+        self.start_proxy(id);
         self.emit_container(id, "start", &[]);
         self.count_writers(id);
         self.begin_process(id, starts);

@@ -89,6 +89,8 @@ pub(in crate::engine::sim) struct Container {
     pub unfinished: [PartialLine; 2],
     /// The signals that it got, oldest first.
     pub signals: Vec<String>,
+    /// Its process was asked to end, and takes no new requests.
+    pub is_stopping: bool,
 }
 
 impl Container {

@@ -172,6 +172,8 @@ impl State {
     /// A signal reaches the main process.
     fn signal(&mut self, id: &str, number: i64) {
         self.emit_container(id, "kill", &[("signal", &number.to_string())]);
+        // A process that is asked to end finishes its requests first.
+        let busy = self.requests.busy_until(id).map(|end| end.saturating_sub(self.now));
         let Ok(container) = self.container_mut(id) else { return };
         // Also for a signal that ends nothing: the engine assumes that the container should end.
         container.stopped_by_hand = true;
@@ -182,11 +184,16 @@ impl State {
         let asks = matches!(number, 2 | 3 | 15) || own == Some(number);
         let (after, code) = match number {
             9 => (KILL_TAKES, KILLED),
-            _ if asks && !container.process.ignores_term => {
-                (container.process.stop_takes, container.process.stop_code)
-            }
+            _ if asks && !container.process.ignores_term => (
+                container
+                    .process
+                    .stop_takes
+                    .max(busy.filter(|_| !container.process.drops_requests).unwrap_or_default()),
+                container.process.stop_code,
+            ),
             _ => return,
         };
+        container.is_stopping = true;
         let (id, starts) = (id.to_owned(), container.starts);
         self.after(after, Purpose::Once, move |state| {
             if state.runs(&id, starts) {
