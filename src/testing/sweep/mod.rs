@@ -55,6 +55,8 @@ pub struct Options {
     pub seed: u64,
     /// Both sides of every call, not only of changes.
     pub all: bool,
+    /// Only every nth point, for runbooks that take long; 1 for all.
+    pub every: usize,
     /// The number of runs after a kill that are killed too, at a point from the seed.
     pub recoveries: usize,
     /// The number of threads.
@@ -70,6 +72,7 @@ impl Default for Options {
         Self {
             seed: 1,
             all: false,
+            every: 1,
             recoveries: RECOVERIES,
             jobs: std::thread::available_parallelism().map_or(1, NonZero::get),
             at: None,
@@ -117,6 +120,9 @@ pub fn sweep(
         }
         None => points::chosen(&clean.mutations).into_iter().map(|point| (point, None)).collect(),
     };
+    if options.at.is_none() {
+        plays = plays.into_iter().step_by(options.every.max(1)).collect();
+    }
     if let Some((point, _)) = plays.iter().find(|(point, _)| clean.mutations.at(*point).is_none()) {
         let MutationLog { calls, changes } = &clean.mutations;
         let failure =

@@ -69,8 +69,12 @@ fs::remove("half");"#
 }
 
 fn swept(stage: &SweepSetup, task: &Task) -> Report {
+    swept_every(1, stage, task)
+}
+
+fn swept_every(every: usize, stage: &SweepSetup, task: &Task) -> Report {
     // Each needs a whole run: only a few, because there are many sweeps.
-    sweep(stage, task, &Options { recoveries: 4, ..Options::default() }, &|_, _| ())
+    sweep(stage, task, &Options { every, recoveries: 4, ..Options::default() }, &|_, _| ())
         .unwrap_or_else(|diagnostic| panic!("{}", diagnostic.message))
 }
 
@@ -85,7 +89,12 @@ fn reported(report: &Report) -> String {
 
 /// Checks that every run after a kill reaches the state, by the sweep's own report.
 fn arrives(stage: &SweepSetup, runbook: &str, words: &[&str]) -> Report {
-    let report = swept(stage, &stage.subject.task(runbook, words));
+    arrives_every(1, stage, runbook, words)
+}
+
+/// The same for every nth point.
+fn arrives_every(every: usize, stage: &SweepSetup, runbook: &str, words: &[&str]) -> Report {
+    let report = swept_every(every, stage, &stage.subject.task(runbook, words));
     assert!(report.findings.is_empty(), "{}", reported(&report));
     assert!(report.points > 0 && report.too_late <= report.points / 10, "{}", reported(&report));
     report
@@ -127,6 +136,10 @@ fn a_lost_request_fails_the_sweep() {
     }
 }
 
+/// A whole sweep of a deployment takes ten minutes; `spc test --crash-sweep scripts/deploy_*_test.rhai`
+/// does it.
+const DEPLOYMENT_POINTS: usize = 5;
+
 /// The reference stack as the runbook's test file sets it up.
 fn set_up_for(runbook: &str) -> SweepSetup {
     let mut stage = reference();
@@ -139,23 +152,28 @@ fn set_up_for(runbook: &str) -> SweepSetup {
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_rolling_deployment_loses_no_request_to_a_kill_at_any_point() {
+fn a_rolling_deployment_loses_no_request_to_a_kill() {
     let runbook = "scripts/deploy_rolling.rhai";
-    arrives(&set_up_for(runbook), runbook, &["--tag", "v2"]);
+    arrives_every(DEPLOYMENT_POINTS, &set_up_for(runbook), runbook, &["--tag", "v2"]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_blue_green_deployment_loses_no_request_to_a_kill_at_any_point() {
+fn a_blue_green_deployment_loses_no_request_to_a_kill() {
     let runbook = "scripts/deploy_blue_green.rhai";
-    arrives(&set_up_for(runbook), runbook, &["--tag", "v2"]);
+    arrives_every(DEPLOYMENT_POINTS, &set_up_for(runbook), runbook, &["--tag", "v2"]);
 }
 
 #[test]
 #[ignore = "slow: `make test` runs it"]
-fn a_canary_loses_no_request_to_a_kill_at_any_point() {
+fn a_canary_loses_no_request_to_a_kill() {
     let runbook = "scripts/deploy_canary.rhai";
-    arrives(&set_up_for(runbook), runbook, &["--tag", "v2", "--steps", "50", "--bake", "5s"]);
+    arrives_every(
+        DEPLOYMENT_POINTS,
+        &set_up_for(runbook),
+        runbook,
+        &["--tag", "v2", "--steps", "50", "--bake", "5s"],
+    );
 }
 
 #[test]
