@@ -34,11 +34,6 @@ pub fn unreadable(context: &Context, name: &str) -> Failure {
     could_not_read(context, name, by)
 }
 
-/// Whether the file exists and scripts may read it.
-pub fn is_there(context: &Context, path: &str) -> bool {
-    paths::exists(context, path).unwrap_or(false)
-}
-
 /// The failure for a compose file that a script names and that can't be read.
 pub fn unreadable_of_script(context: &Context, name: &str) -> Failure {
     could_not_read(context, name, "")

@@ -131,6 +131,10 @@ fn parsed(bytes: &[u8]) -> Result<File, FormatError> {
         _ => format::version_of(&object, format::OPTIONS)?,
     };
     let value = Value::Object(object);
+    // Version 1 had no version in it, and was never written without a project.
+    if value == Value::Object(serde_json::Map::new()) {
+        return Err(FormatError::Garbage);
+    }
     let file = match version {
         1 => serde_json::from_value(value),
         _ => serde_json::from_value(value).map(|content: Content| content.projects),
@@ -170,6 +174,14 @@ mod tests {
         assert_eq!(tag(&host, &policy, Some("shop")).as_deref(), Some("2"));
         assert_eq!(tag(&host, &policy, Some("staging")).as_deref(), Some("3"));
         assert_eq!(tag(&host, &policy, Some("other")), None);
+    }
+
+    #[test]
+    fn a_file_without_any_content_is_no_record_of_an_old_version() {
+        assert_eq!(parsed(b"{}"), Err(FormatError::Garbage));
+        assert_eq!(parsed(b"{\"format\": 1}"), Err(FormatError::Garbage));
+        assert_eq!(parsed(b"{\"shop\": {}}").unwrap().len(), 1);
+        assert!(parsed(b"{\"format\": 2, \"projects\": {}}").unwrap().is_empty());
     }
 
     const KEPT: &str = "/project/.spc/options.json";

@@ -11,7 +11,7 @@ use super::bind_sources;
 use super::build_changes;
 use super::container_events::ContainerEvents;
 use super::images;
-pub use super::look::look;
+pub use super::look::{look, projects_of_folder};
 use super::moved_project;
 use super::observe::wanted_names;
 pub use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};

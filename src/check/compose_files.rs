@@ -11,11 +11,12 @@ use crate::api::Context;
 use crate::api::compose::{self, ComposeFileCheck};
 use crate::api::compose_files;
 use crate::compose::faults::{Faults, MOST};
-use crate::compose::file::Note;
+use crate::compose::note::{Note, NoteKind};
 use crate::model::Failure;
 use crate::model::diagnostic::{Source, SourceSpan};
 use crate::model::spec::project::is_unknown;
 use crate::model::spec::reader::is_unknown_key;
+use crate::policy::CheckedPath;
 use crate::script::project_context::EnvFileNote;
 
 use super::findings::Findings;
@@ -61,17 +62,19 @@ pub fn check_named(
 ) -> usize {
     let mut read = 0;
     for (path, position) in reading.calls.iter().filter_map(named_file) {
-        if !seen.insert(path.to_owned()) {
+        if seen.contains(path) {
             continue;
         }
         if check_file(context, path, findings) {
             read += 1;
-        } else if !reading.calls.iter().any(|call| may_make(call, path))
-            && !is_beside(context, &parsed.source.name, path)
-        {
+        } else if is_beside(context, parsed.path.as_deref(), path) {
+            // For the scripts of this project, the path is another file.
+            continue;
+        } else if !reading.calls.iter().any(|call| may_make(call, path)) {
             let failure = compose_files::unreadable_of_script(context, path);
             findings.add(Rule::Unreadable, &parsed.source, position, failure);
         }
+        seen.insert(path.to_owned());
     }
     read
 }
@@ -91,11 +94,13 @@ fn named_file<'a>(call: &Call<'a>) -> Option<(&'a str, Position)> {
 
 /// Whether the file exists in the script's folder or in a parent folder below the project. Then the
 /// script belongs to another project and is started in that project's folder.
-fn is_beside(context: &Context, script: &str, path: &str) -> bool {
-    let below = Path::new(script).ancestors().skip(1);
-    below
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .any(|folder| compose_files::is_there(context, &folder.join(path).to_string_lossy()))
+fn is_beside(context: &Context, script: Option<&Path>, path: &str) -> bool {
+    let root = context.project.scripts.as_deref().unwrap_or(&context.project.directory);
+    let folders = script.into_iter().flat_map(|script| script.ancestors().skip(1));
+    folders
+        .take_while(|folder| folder.starts_with(root) && *folder != root)
+        .filter_map(|folder| CheckedPath::below(root, &folder.join(path)))
+        .any(|file| context.host.info(&file).is_ok())
 }
 
 /// Whether a call of another function names the file: it may make it.
@@ -116,11 +121,16 @@ pub fn check_file(context: &Arc<Context>, path: &str, findings: &mut Findings) -
     let Some(ComposeFileCheck { source, notes, faults }) = compose::check(context, path) else {
         return false;
     };
-    for Note { line, span, text } in notes {
+    for Note { line, span, kind, text } in notes {
         let line = whole_line(&source, line);
         let place =
             span.map_or(line.clone(), |(column, width)| SourceSpan { column, width, ..line });
-        findings.add_at(Rule::UnclearValue, place, Failure::usage(sentence(&text)));
+        let rule = match kind {
+            NoteKind::Unclear => Rule::UnclearValue,
+            NoteKind::ComposeDifference => Rule::ComposeDifference,
+            NoteKind::Obsolete => Rule::ObsoleteKey,
+        };
+        findings.add_at(rule, place, Failure::usage(sentence(&text)));
     }
     let Some(Faults { list, is_cut }) = faults else { return true };
     let place = |failure: &Failure| failure.place.as_ref().map(|at| (at.line, at.column));

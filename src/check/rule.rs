@@ -32,6 +32,8 @@ pub enum Rule {
     Interpolation,
     WeakProbe,
     UnclearValue,
+    ComposeDifference,
+    ObsoleteKey,
 }
 
 impl Rule {
@@ -78,13 +80,17 @@ impl Rule {
             Self::UnclearValue => {
                 "a value in a compose file or .env that does not mean what it seems to mean"
             }
+            Self::ComposeDifference => "a value that spc uses as written, but Compose does not",
+            Self::ObsoleteKey => "a key that is ignored, also by Compose",
         }
     }
 
-    /// Its severity: code that works, but not as intended, is a warning.
+    /// Its severity: code that works, but not as intended, is a warning; advice about something
+    /// that works as intended is a note.
     pub fn severity(self) -> Severity {
         match self {
             Self::Interpolation | Self::WeakProbe | Self::UnclearValue => Severity::Warning,
+            Self::ComposeDifference | Self::ObsoleteKey => Severity::Note,
             _ => Severity::Error,
         }
     }

@@ -61,21 +61,26 @@ fn execute(
 
 /// Reports the findings. Returns the exit code.
 fn tell(session: &Session, common: &CommonOptions, report: &Report) -> u8 {
-    let warnings =
-        report.findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
-    let errors = report.findings.len() - warnings;
+    let count = |severity: Severity| {
+        report.findings.iter().filter(|finding| finding.severity == severity).count()
+    };
+    let (errors, warnings, notes) =
+        (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
     if common.json {
         let lines = session.json_lines();
         report.findings.iter().for_each(|finding| lines.diagnostic(finding));
-        lines.checked(report.files, errors, warnings);
+        lines.checked(report.files, errors, warnings, notes);
     } else {
         for finding in without_repeated_hints(&report.findings) {
             diagnostics::print(&session.terminal, &finding);
             session.terminal.err("");
         }
-        session.note(&summary(report.files, errors, warnings));
+        session.note(&summary(
+            report.files,
+            &[(errors, "error"), (warnings, "warning"), (notes, "note")],
+        ));
     }
-    if report.findings.is_empty() { 0 } else { 2 }
+    if errors + warnings == 0 { 0 } else { 2 }
 }
 
 /// The findings for a person: a long hint, such as a list of keys, is shown only below the first
@@ -90,16 +95,15 @@ fn without_repeated_hints(findings: &[Diagnostic]) -> Vec<Diagnostic> {
     findings
 }
 
-fn summary(files: usize, errors: usize, warnings: usize) -> String {
-    let files = counted(files, "file");
-    match (errors, warnings) {
-        (0, 0) => format!("{files}, nothing found"),
-        (errors, 0) => format!("{files}, {}", counted(errors, "error")),
-        (0, warnings) => format!("{files}, {}", counted(warnings, "warning")),
-        (errors, warnings) => {
-            format!("{files}, {}, {}", counted(errors, "error"), counted(warnings, "warning"))
-        }
-    }
+/// `2 files, 1 error, 2 notes`.
+fn summary(files: usize, findings: &[(usize, &str)]) -> String {
+    let found: Vec<String> = findings
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!(", {}", counted(*number, what)))
+        .collect();
+    let found = if found.is_empty() { ", nothing found".to_owned() } else { found.concat() };
+    format!("{}{found}", counted(files, "file"))
 }
 
 fn counted(number: usize, what: &str) -> String {
@@ -113,6 +117,6 @@ fn after_help() -> String {
         ("spc check scripts/up.rhai", "Check one script and its imports"),
         (r"spc check --json | jq -r 'select(.rule) | .message'", "Print only the messages"),
     ]);
-    let codes = "The exit code is 2 if there are findings, even if all of them are warnings.";
+    let codes = "The exit code is 2 if there are errors or warnings. Notes don't change it.";
     format!("{}\n\n{codes}\n\n{examples}", section("Rules:", &rules))
 }

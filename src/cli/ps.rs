@@ -1,5 +1,7 @@
 //! `spc ps`: the project's containers.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
@@ -7,6 +9,7 @@ use super::CommonOptions;
 use super::help_sections;
 use super::project_at_hand::ProjectAtHand;
 use super::session::Session;
+use crate::api::context::Context;
 use crate::api::project;
 use crate::apply::verbs;
 use crate::model::Failure;
@@ -44,9 +47,8 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
         return Ok(());
     }
     if observed.containers.is_empty() {
-        let text = format!(
-            "the project \"{name}\" has no containers; --project NAME shows another project, with the name in its `stack(\"NAME\", …)`"
-        );
+        let others = context.executor.block_on(others(context, name)).map_err(plain)?;
+        let text = format!("the project \"{name}\" has no containers; {}", advice(&others));
         context.events.event(&Event::Log { level: Level::Info, text });
         return Ok(());
     }
@@ -54,6 +56,33 @@ fn execute(session: &Session, common: &CommonOptions) -> Result<(), Box<Diagnost
     let text = fitted(&rows, session.terminal.width(), &|text| session.secrets.mask(text));
     session.terminal.out(&text.map_err(plain)?);
     Ok(())
+}
+
+/// The other projects that have containers from this folder.
+async fn others(context: &Context, name: &str) -> Result<BTreeSet<String>, Failure> {
+    let ctx = project::verb_context(context, name).await?;
+    let mut projects = verbs::projects_of_folder(&ctx, &context.project.directory).await;
+    projects.remove(name);
+    Ok(projects)
+}
+
+/// How to see the containers of another project.
+fn advice(others: &BTreeSet<String>) -> String {
+    let named: Vec<String> = others.iter().map(|name| format!("\"{name}\"")).collect();
+    match (others.first(), named.len()) {
+        (Some(other), 1) => format!(
+            "those from this folder are of the project {}: spc ps --project {other}",
+            named[0]
+        ),
+        (Some(other), _) => format!(
+            "those from this folder are of the projects {}: spc ps --project {other}",
+            named.join(", ")
+        ),
+        (None, _) => {
+            "--project NAME shows another project, with the name in its `stack(\"NAME\", …)`"
+                .to_owned()
+        }
+    }
 }
 
 /// The table. If it is wider than the terminal, ports are left out first, then what the rest of a

@@ -30,10 +30,13 @@ const CONNECTING: Duration = Duration::from_millis(200);
 
 /// What its help shows at the end.
 pub fn examples() -> String {
-    help_sections::examples(&[
+    let examples = help_sections::examples(&[
         ("spc repl", "Type lines, and see their values"),
         ("echo 'stack().ps()' | spc repl --json", "Run lines from a pipe as a script"),
-    ])
+    ]);
+    format!(
+        "Imports start in the project's folder scripts/, or in the folder of spc.toml.\n\n{examples}"
+    )
 }
 
 /// Reads lines, or evaluates piped text. Returns the exit code.

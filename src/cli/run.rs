@@ -53,7 +53,8 @@ pub struct RunbookArgs {
     /// How long to wait for another run that changes the project, such as 5m; 0s to fail at once
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub wait_lock: Option<Duration>,
-    /// Run this code instead of a file
+    /// Run this code instead of a file; it imports from the project's folder scripts/, or from the
+    /// folder of spc.toml
     #[arg(short = 'e', value_name = "CODE", allow_hyphen_values = true)]
     code: Option<String>,
     /// File of the runbook (- for standard input), and the runbook's own options and arguments

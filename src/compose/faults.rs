@@ -135,6 +135,7 @@ fn search<T>(
     for failure in &known {
         let keys = failure.path.as_ref().map(|path| path.keys.clone()).unwrap_or_default();
         search.take_out(&keys, &keys, false);
+        search.put_image_for(&keys, failure);
     }
     let mut list = known;
     let mut next = found.or_else(|| read(&search.description, search.scope).err());

@@ -16,6 +16,7 @@ use serde_yaml::Value as Yaml;
 
 use super::interpolate::{InterpolationError, interpolate};
 use super::locate::{self, Mark};
+use super::note::{Note, NoteKind};
 use super::{Lookup, scalars, text, yaml};
 use crate::model::Failure;
 use crate::model::diagnostic::Source;
@@ -53,16 +54,6 @@ pub const MOST: usize = 50;
 
 /// The most notes about variables without a value.
 const MOST_NOTES: usize = 100;
-
-/// A remark about a line.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Note {
-    /// From 1.
-    pub line: usize,
-    /// The column, from 1, and the width in characters; `None` means the whole line.
-    pub span: Option<(usize, usize)>,
-    pub text: String,
-}
 
 /// The text of a compose file for display, for any bytes. `name`: the name that a user would write.
 pub fn source(name: &str, content: &[u8]) -> Source {
@@ -269,10 +260,11 @@ impl ComposeFile {
             .next()
             .unwrap_or_default();
         let token = token(rest);
-        if let Some(text) = scalars::remark(token, value) {
+        if let Some((kind, text)) = scalars::remark(token, value) {
             self.notes.push(Note {
                 line: mark.line,
                 span: Some((mark.column, token.chars().count())),
+                kind,
                 text,
             });
         }
@@ -289,7 +281,8 @@ impl ComposeFile {
                 .filter_map(|used| Some((self.mark_within(path, used, 0)?, used.chars().count())));
             let first = marks.min_by_key(|(mark, _)| (mark.line, mark.column));
             let span = first.map(|(mark, width)| (mark.column, width));
-            self.notes.push(Note { line: first.map_or(1, |(mark, _)| mark.line), span, text });
+            let line = first.map_or(1, |(mark, _)| mark.line);
+            self.notes.push(Note { line, span, kind: NoteKind::Unclear, text });
         }
     }
 
@@ -357,6 +350,7 @@ impl ComposeFile {
             self.notes.push(Note {
                 line,
                 span: None,
+                kind: NoteKind::Obsolete,
                 text: "\"version\" is obsolete and ignored: remove it".to_owned(),
             });
         }

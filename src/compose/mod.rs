@@ -4,6 +4,7 @@
 //!   mistakes
 //! - [`interpolate`], [`dotenv`]: variables in texts, files of variables; [`dotenv_quoting`]:
 //!   writes values for such files
+//! - [`note`]: remarks that are not mistakes
 //! - [`yaml`], [`locate`]: YAML as data, positions in a YAML text; [`redact`]: that text without
 //!   its values
 //!
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod file;
 pub mod interpolate;
 pub mod locate;
+pub mod note;
 pub mod redact;
 mod scalars;
 mod text;

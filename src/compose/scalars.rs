@@ -2,6 +2,8 @@
 
 use serde_yaml::Value as Yaml;
 
+use super::note::NoteKind;
+
 /// Whether the values of a map with this name become texts in the container or in the build.
 pub(super) fn becomes_text(map: &str) -> bool {
     ["environment", "labels", "args", "options", "driver_opts"].contains(&map)
@@ -9,27 +11,29 @@ pub(super) fn becomes_text(map: &str) -> bool {
 
 /// The remark about a value written as `written`; `None` if it reaches the container as written,
 /// also with Compose.
-pub(super) fn remark(written: &str, value: &Yaml) -> Option<String> {
+pub(super) fn remark(written: &str, value: &Yaml) -> Option<(NoteKind, String)> {
     if written.is_empty() || written.starts_with(['"', '\'', '|', '>', '&', '*', '!', '$']) {
         return None;
     }
     let quote = format!("write \"{written}\" in quotes");
     let same_for_both = |made: String| {
-        format!(
+        let text = format!(
             "{written} stays as it is in spc, but Compose turns it into {made}: {quote} to get the same value in both"
-        )
+        );
+        (NoteKind::ComposeDifference, text)
     };
+    let other = |text: String| (NoteKind::Unclear, text);
     match value {
         Yaml::Number(number) => {
             let text = rendered(number);
             if text != written {
-                return Some(format!("YAML reads {written} as a number, and the container gets {text}: {quote} to keep it"));
+                return Some(other(format!("YAML reads {written} as a number, and the container gets {text}: {quote} to keep it")));
             }
             let made = fraction_by_compose(number)?;
             (made != written).then(|| same_for_both(made))
         }
         Yaml::Bool(value) => (value.to_string() != written)
-            .then(|| format!("YAML reads {written} as a truth value, and the container gets {value}: {quote} to keep it")),
+            .then(|| other(format!("YAML reads {written} as a truth value, and the container gets {value}: {quote} to keep it"))),
         Yaml::String(text) if text == written => whole_by_compose(written).map(same_for_both),
         _ => None,
     }
@@ -106,11 +110,10 @@ mod tests {
             ("1.5e-7", "Compose turns it into 1.5e-07:"),
             ("1234567.5", "Compose turns it into 1.2345675e+06:"),
         ] {
-            assert!(
-                said(written).is_some_and(|text| text.contains(words)),
-                "{written}: {:?}",
-                said(written)
-            );
+            let (kind, text) = said(written).unwrap();
+            assert!(text.contains(words), "{written}: {text}");
+            let of_compose = words.starts_with("Compose");
+            assert_eq!(kind == NoteKind::ComposeDifference, of_compose, "{written}");
         }
         for written in [
             "1", "1.5", "-3", "true", "text", "\"1.10\"", "'010'", "1.2.3", "2026_x", "a_b", "0.5",

@@ -27,6 +27,8 @@ pub struct SourceSpan {
 pub enum Severity {
     Error,
     Warning,
+    /// Advice about something that works as intended.
+    Note,
 }
 
 /// The field of a finding that contains the name of its rule.

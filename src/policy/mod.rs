@@ -20,6 +20,7 @@ mod project;
 mod refusal;
 mod rules;
 pub mod settings;
+mod settings_reader;
 mod volume;
 mod writable_paths;
 
@@ -35,26 +36,50 @@ pub use privilege::CheckedPrivilege;
 pub use project::{CheckedProject, LabelledObject, ObjectUse};
 pub use refusal::Refusal;
 pub use rules::Policy;
-pub use settings::{SETTINGS_FILE, Settings, SettingsError};
+pub use settings::{SETTINGS_FILE, Settings, SettingsError, SettingsErrors};
 pub use volume::CheckedVolumeOptions;
 pub use writable_paths::{Entry, PathLookup};
 
 impl Policy {
-    /// The policy of a project with `spc.toml` in `root`. Without such a file, `root` is the folder
-    /// of the project, and the settings are the defaults.
+    /// The policy of a project with a `spc.toml` of this content in `root`. Fails with all mistakes
+    /// in it.
+    pub fn of_file(
+        root: &Path,
+        content: &[u8],
+        resolve: Resolve<'_>,
+    ) -> Result<Self, SettingsErrors> {
+        let (settings, errors) = Settings::read(content);
+        Self::checked(root, settings, errors, resolve)
+    }
+
+    /// The policy of a project with these settings in `root`.
     pub fn new(
         root: &Path,
         settings: Settings,
         resolve: Resolve<'_>,
-    ) -> Result<Self, SettingsError> {
+    ) -> Result<Self, SettingsErrors> {
+        Self::checked(root, settings, Vec::new(), resolve)
+    }
+
+    /// `errors` are the mistakes found so far.
+    fn checked(
+        root: &Path,
+        settings: Settings,
+        mut errors: Vec<SettingsError>,
+        resolve: Resolve<'_>,
+    ) -> Result<Self, SettingsErrors> {
         let root = path::real(&path::clean(root), resolve).unwrap_or_else(|()| path::clean(root));
         let project_directory = match &settings.project_directory {
             None => root.clone(),
-            Some(given) => project_directory(&root, given, resolve)?,
+            Some(given) => project_directory(&root, given, resolve).unwrap_or_else(|error| {
+                errors.push(error);
+                root.clone()
+            }),
         };
         if let Some(given) = &settings.command_folder {
-            check_command_folder(&root, given, resolve)?;
+            errors.extend(check_command_folder(&root, given, resolve).err());
         }
+        SettingsErrors::none_of(errors, ())?;
         Ok(Self::with(&root, project_directory, settings, resolve))
     }
 

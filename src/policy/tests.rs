@@ -257,7 +257,7 @@ fn a_project_directory_that_is_not_there_or_leads_out_is_named_at_its_place() {
     let fails = |directory: &str| {
         let settings =
             Settings::parse(format!("\nproject_directory = \"{directory}\"").as_bytes()).unwrap();
-        Policy::new(Path::new("/work/app"), settings, &|path| disk.resolve(path)).unwrap_err()
+        Policy::new(Path::new("/work/app"), settings, &|path| disk.resolve(path)).unwrap_err().first
     };
     let error = fails("gone");
     assert_eq!(

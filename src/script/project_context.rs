@@ -12,13 +12,15 @@ use super::errors::without_place;
 use crate::api::context::FileVariable;
 use crate::api::context::ProjectSettings;
 use crate::compose::dotenv;
+use crate::compose::faults::{Faults, MOST};
 use crate::host::resolve::{inside, named, resolve};
 use crate::host::{FileKind, Host, HostErrorKind, records_folder};
 use crate::model::diagnostic::{Diagnostic, Source, SourceSpan};
+use crate::model::failure::FileSpan;
 use crate::model::time::parse_duration;
 use crate::model::{Failure, Kind};
 use crate::policy::{
-    CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, Settings, SettingsError,
+    CheckedPath, OwnAccess, Policy, Resolution, SETTINGS_FILE, SettingsError, SettingsErrors,
 };
 
 /// The file with the project's variables, in the project directory.
@@ -220,20 +222,15 @@ pub fn project_of(
 ) -> Result<(Option<PathBuf>, Policy), Box<Diagnostic>> {
     let root = settings_folder(host, folder);
     let file = root.as_deref().map(|root| settings_file(host, root)).transpose().map_err(plain)?;
-    let wrong = |error: SettingsError| match &file {
-        Some(file) => file.wrong(error.line, error.column, error.message, error.hint),
-        None => plain(Failure::usage(error.message)),
-    };
-    let settings = file
-        .as_ref()
-        .map(|file| Settings::parse(&file.bytes))
-        .transpose()
-        .map_err(wrong)?
-        .unwrap_or_default();
     let resolve = |path: &Path| resolve(host, path);
     let base = root.as_deref().unwrap_or(folder);
-    let policy =
-        Policy::new(base, settings, &resolve).map_err(wrong)?.with_runbook_folder(folder, &resolve);
+    let policy = match &file {
+        Some(file) => {
+            Policy::of_file(base, &file.bytes, &resolve).map_err(|errors| file.all_wrong(errors))?
+        }
+        None => Policy::of_folder(base, &resolve),
+    };
+    let policy = policy.with_runbook_folder(folder, &resolve);
     Ok((root, policy))
 }
 
@@ -384,6 +381,25 @@ impl SourceFile {
             name: self.name.clone(),
             text: String::from_utf8_lossy(&self.bytes).into_owned(),
         })
+    }
+
+    /// The first mistake, with the others below it.
+    fn all_wrong(&self, errors: SettingsErrors) -> Box<Diagnostic> {
+        let (line, column) = (errors.first.line, errors.first.column);
+        let placed = |SettingsError { line, column, message, hint }| {
+            let place = FileSpan { file: self.name.clone(), line, column, width: 1 };
+            let mut failure = Failure::usage(message).in_file(place);
+            failure.hint = hint;
+            failure
+        };
+        let all = [errors.first].into_iter().chain(errors.rest);
+        let mut list: Vec<Failure> = all.map(placed).collect();
+        let is_cut = list.len() > MOST;
+        list.truncate(MOST);
+        let failure = Faults { list, is_cut }.into_failure();
+        let mut diagnostic = self.wrong(line, column, failure.message, failure.hint);
+        diagnostic.details = failure.details;
+        diagnostic
     }
 
     fn wrong(

@@ -40,6 +40,7 @@ pub fn text(diagnostic: &Diagnostic, width: Option<usize>) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
     };
     let mut elements: Vec<Element<'_>> = Vec::new();
     if let Some(place) = &diagnostic.place {
@@ -180,6 +181,7 @@ impl<'a> From<&'a Diagnostic> for DiagnosticJson<'a> {
             severity: match diagnostic.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Note => "note",
             },
             kind: diagnostic.kind.word(),
             message: &diagnostic.message,

@@ -77,6 +77,7 @@ struct CheckLine {
     files: usize,
     errors: usize,
     warnings: usize,
+    notes: usize,
 }
 
 /// The result of a test.
@@ -142,9 +143,10 @@ impl JsonLines {
         self.write(Finding { diagnostic: (&*self.masked(diagnostic)).into() });
     }
 
-    /// The result of a check: `{"event": "checked", "files": …, "errors": …, "warnings": …}`.
-    pub fn checked(&self, files: usize, errors: usize, warnings: usize) {
-        self.write(CheckLine { files, errors, warnings });
+    /// The result of a check: `{"event": "checked", "files": …, "errors": …, "warnings": …,
+    /// "notes": …}`.
+    pub fn checked(&self, files: usize, errors: usize, warnings: usize, notes: usize) {
+        self.write(CheckLine { files, errors, warnings, notes });
     }
 
     /// The value of a statement that was piped to the prompt: `{"event": "value", "value": …}`.

@@ -31,6 +31,7 @@ pub fn word_of(type_name: &str) -> String {
         "range" | "range=" => "range",
         "?" | "Dynamic" => "value",
         "core::time::Duration" => "duration",
+        _ if name.ends_with("SecretToken") => "secret",
         _ if name.contains("ImmutableString") || name.contains("string::String") => "string",
         _ if name.contains("FnPtr") => "function",
         _ if name.contains("BTreeMap<") => "map",

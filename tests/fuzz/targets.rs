@@ -188,8 +188,11 @@ pub fn labels(bytes: &[u8]) {
 
 /// A `spc.toml`.
 pub fn policy(bytes: &[u8]) {
-    if let Err(error) = Settings::parse(bytes) {
+    if let Err(errors) = Settings::parse(bytes) {
         let text = String::from_utf8_lossy(bytes);
-        assert_inside(text.trim_start_matches('\u{feff}'), error.line, error.column);
+        let text = text.trim_start_matches('\u{feff}');
+        for error in [errors.first].iter().chain(&errors.rest) {
+            assert_inside(text, error.line, error.column);
+        }
     }
 }

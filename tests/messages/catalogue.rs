@@ -24,7 +24,7 @@ fn lines(cases: &'static str) -> impl Iterator<Item = Line> {
 }
 
 /// The snapshot `name`: every heading and case, and what `said` returns for the case.
-fn assert_catalogue(
+pub(super) fn assert_catalogue(
     name: &str,
     cases: &'static str,
     mut said: impl FnMut(usize, &'static str) -> String,
@@ -89,7 +89,7 @@ fn diagnostic(event: &Value) -> String {
 }
 
 /// The error that ends a run.
-fn end(ended: &SpcOutput) -> String {
+pub(super) fn end(ended: &SpcOutput) -> String {
     let last = events(ended).pop().unwrap_or_default();
     if last["error"].is_null() { String::new() } else { shown(&last["error"]) }
 }

@@ -85,6 +85,10 @@ pub const MISTAKES: &[Mistake] = &[
     run("A misspelt variable of the environment", "let word = env(\"DB_PASSWRD\");\n")
         .with(&[(".env", "DB_PASSWORD=x\n")]),
     run("A missing secret", "let word = secret(\"db_password\");\n"),
+    run("Several mistakes in spc.toml", "print(1);\n").with(&[(
+        "spc.toml",
+        "spc = \"0.1\"\nproject_directory = \"gone\"\n[alow]\ncommands = [\"git\"]\n[allow]\ncomands = [\"git\"]\nread = [\"~/data\", 5]\nprivileged = \"yes\"\nnetwork = [\"https://example.org/a\", \"a b\"]\n",
+    )]),
     run("A line of .env that is not closed", "print(env(\"A\"));\n")
         .with(&[(".env", "A=1\nB = \"open\nC=3\n")]),
     run(

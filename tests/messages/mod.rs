@@ -2,6 +2,7 @@
 //! message, review the difference and accept it with `INSTA_UPDATE=always`.
 
 mod catalogue;
+mod connections;
 mod mistakes;
 
 use std::fmt::Write as _;
@@ -62,7 +63,7 @@ fn a_message_says_where_and_what_to_write() {
     for mistake in MISTAKES {
         let said = shown(mistake);
         assert!(said.contains("help: ") || !mistake.has_hint, "no next step:\n{said}");
-        let place = Regex::new(r"(scripts/a\.rhai|\.env):\d+:\d+").unwrap();
+        let place = Regex::new(r"(scripts/a\.rhai|\.env|spc\.toml):\d+:\d+").unwrap();
         assert!(place.is_match(&said) || !mistake.has_place, "no place:\n{said}");
     }
 }

@@ -36,9 +36,13 @@ services:
 
 #[test]
 fn the_project_itself_is_clean() {
-    let ended = Spc::new().args(["-C", env!("CARGO_MANIFEST_DIR"), "check"]).output();
-    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);
-    assert!(ended.stderr.ends_with(" files, nothing found\n"), "{}", ended.stderr);
+    let root = env!("CARGO_MANIFEST_DIR");
+    for spc in [Spc::new().args(["-C", root, "check"]), Spc::new().started_in(root).args(["check"])]
+    {
+        let ended = spc.output();
+        assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);
+        assert!(ended.stderr.ends_with(" files, nothing found\n"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -112,7 +116,7 @@ fn each_finding_in_json_is_a_line() {
         without_time,
         [
             r#"{"event":"diagnostic","kind":"usage","message":"There is no variable \"x\"","place":{"column":7,"file":"a.rhai","line":1},"rule":"undefined-variable","severity":"error"}"#,
-            r#"{"errors":1,"event":"checked","files":1,"warnings":0}"#,
+            r#"{"errors":1,"event":"checked","files":1,"notes":0,"warnings":0}"#,
             r#"{"code":2,"event":"end","ok":false}"#,
         ]
     );
@@ -129,6 +133,54 @@ fn the_compose_file_of_a_project_directory_is_checked() {
         let ended = project().args(arguments).output();
         assert!(ended.code == 2 && ended.stderr.contains("Unknown key \"imgae\""), "{ended}");
     }
+}
+
+#[test]
+fn a_script_of_a_project_in_a_subfolder_names_that_projects_compose_file() {
+    let project = || {
+        Spc::new()
+            .file("spc.toml", "spc = \"0.1\"\nproject_directory = \"stack\"\n")
+            .file("stack/.env", "")
+            .file("tools/shop/spc.toml", "spc = \"0.1\"\n")
+            .file("tools/shop/deploy.yaml", "services: { web: { image: x } }\n")
+            .file("tools/shop/scripts/up.rhai", "compose(\"deploy.yaml\").up();\n")
+    };
+    project().args(["check"]).stderr("1 file, nothing found\n").run();
+    project().started_in("stack").args(["check"]).stderr("1 file, nothing found\n").run();
+    let ended = project().file("tools/up.rhai", "compose(\"deploy.yaml\").up();\n").args(["check"]);
+    let ended = ended.output();
+    let said = "Could not read the compose file \"deploy.yaml\"\n --> tools/up.rhai:1:9\n";
+    assert!(ended.code == 2 && ended.stderr.contains(said), "{ended}");
+}
+
+#[test]
+fn a_note_is_shown_and_is_no_mistake() {
+    let compose =
+        "version: \"3.8\"\nservices:\n  web:\n    image: x\n    environment: { UMASK: 0022 }\n";
+    let project = |compose: &str| Spc::new().file("compose.yaml", compose.to_owned());
+    let said = r#"
+            note[obsolete-key]: "version" is obsolete and ignored: remove it
+             --> compose.yaml:1:1
+              |
+            1 | version: "3.8"
+              | ^^^^^^^^^^^^^^
+
+            note[compose-difference]: 0022 stays as it is in spc, but Compose turns it into 18: write "0022" in quotes to get the same value in both
+             --> compose.yaml:5:27
+              |
+            5 |     environment: { UMASK: 0022 }
+              |                           ^^^^
+
+            1 file, 2 notes
+            "#;
+    project(compose).args(["check"]).stderr(said).run();
+    let ended = project(compose).args(["check", "--json"]).output();
+    assert!(ended.stdout.contains(r#""severity":"note""#), "{ended}");
+    assert!(ended.stdout.contains(r#""errors":0,"warnings":0,"notes":2"#), "{ended}");
+    assert!(ended.stdout.contains(r#""event":"end","ok":true,"code":0"#), "{ended}");
+    let wrong = compose.replace("0022", "\"${UNSET_MASK}\"");
+    let ended = project(&wrong).args(["check"]).output();
+    assert!(ended.code == 2 && ended.stderr.ends_with("1 file, 1 warning, 1 note\n"), "{ended}");
 }
 
 #[test]

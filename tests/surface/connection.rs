@@ -452,6 +452,39 @@ fn ps_asks_for_one_project_and_changes_nothing() {
 }
 
 #[test]
+fn ps_names_the_other_projects_of_the_folder() {
+    let ps = |projects: &'static [&'static str]| {
+        let answer = move |request: &str| {
+            if !request.contains("working_dir") {
+                return of_shop(if request.starts_with("GET /containers/json") {
+                    "GET /nothing"
+                } else {
+                    request
+                });
+            }
+            let list: Vec<_> = projects
+                .iter()
+                .map(|name| {
+                    let labels = serde_json::json!({
+                        "com.docker.compose.project": name,
+                        "com.docker.compose.service": "web",
+                    });
+                    serde_json::json!({ "Id": "c0ffee", "Labels": labels })
+                })
+                .collect();
+            Answer::of_api("1.41", &serde_json::Value::from(list).to_string())
+        };
+        Spc::new().engine(answer).args(["-p", "shop", "ps"])
+    };
+    ps(&["staging", "staging"])
+        .stderr("the project \"shop\" has no containers; those from this folder are of the project \"staging\": spc ps --project staging\n")
+        .run();
+    ps(&["staging", "live"])
+        .stderr("the project \"shop\" has no containers; those from this folder are of the projects \"live\", \"staging\": spc ps --project live\n")
+        .run();
+}
+
+#[test]
 fn unlock_without_a_lock_reports_that_there_is_none() {
     let answer = |request: &str| match request {
         "GET /_ping" => Answer::of_api("1.41", "OK"),

@@ -23,6 +23,7 @@ mod load_generator;
 mod masking;
 mod modules;
 mod output;
+mod picture;
 mod plan;
 mod policy;
 mod project;

@@ -315,3 +315,35 @@ fn an_encoded_token_is_refused_before_it_is_sent() {
         "{ended}"
     );
 }
+
+#[test]
+fn no_message_repeats_a_part_of_a_secret_that_was_used_as_a_name() {
+    let value = "Geheim:Wort/Ab+cd9-Xyz";
+    for misuse in [
+        "stack(word, #{})",
+        "stack(\"shop\", #{ services: #{ a: #{ image: word } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: `a:${word}` } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: `a@${word}` } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: \"a\", volumes: [word] } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: \"a\", volumes: [`data:/data:${word}`] } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: \"a\", volumes: [`${word}:/data`] } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: \"a\", extra_hosts: [word] } } })",
+        "stack(\"shop\", #{ services: #{ a: #{ image: \"a\", ports: [word] } } })",
+        "image(word).id",
+        "http::get(word)",
+        "http::get(`http://${word}/`)",
+    ] {
+        let ended = Spc::new()
+            .file("spc.toml", "")
+            .file("secrets/key", value)
+            .file(".env", format!("WORD={value}\n"))
+            .runbook(&format!("let key = secret(\"key\");\nlet word = env(\"WORD\");\n{misuse};\n"))
+            .output();
+        let said = ended.stderr.to_lowercase();
+        assert_eq!(ended.code, if misuse.starts_with("http") { 5 } else { 2 }, "{misuse}: {ended}");
+        assert!(said.contains("[secret key]"), "{misuse}: {ended}");
+        for part in ["geheim", "wort", "ab+cd", "abcd9", "xyz"] {
+            assert!(!said.contains(part), "{misuse}: {part}: {ended}");
+        }
+    }
+}

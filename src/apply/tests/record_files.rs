@@ -190,8 +190,11 @@ fn records_are_for_the_owners_eyes_alone() {
             let mode = std::fs::metadata(project.path(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
             // The file as earlier versions wrote it.
-            let text = r#"{"format": 1, "id": "a", "key": "b"}"#;
-            let text = if name == "shop/key.json" { text } else { "{}" };
+            let text = match name {
+                "shop/key.json" => r#"{"format": 1, "id": "a", "key": "b"}"#,
+                "options.json" => r#"{"": {}}"#,
+                _ => "{}",
+            };
             std::fs::write(project.path(name), text).unwrap();
         }
     }

@@ -58,9 +58,9 @@ fn long_forms_and_items_of_lists_are_read_at_their_place() {
         [
             "2:50 unknown-key: Unknown key \"fiel\" in \"secrets.key\" | did you mean \"file\"?",
             "2:69 wrong-value: The secret \"both\" needs exactly one of \"file\" and \"environment\"",
-            "6:27 wrong-value: Unknown mount option \"wr\" in \"data:/b:wr\" | available: ro, rw, nocopy",
+            "6:27 wrong-value: \"data:/b:wr\" has an unknown mount option | available: ro, rw, nocopy",
             "6:90 unknown-key: Unknown key \"tmpfs\" in \"services.web.volumes.2\" | available: read_only, source, target, type, volume",
-            "6:104 wrong-value: The target \"relative\" of a mount has to be an absolute path in the container | write \"data:/relative\"",
+            "6:104 wrong-value: The target of the mount \"data:relative\" has to be an absolute path in the container | write \"data:/relative\"",
             "7:68 unknown-key: Unknown key \"create_host_pth\" in \"services.web.volumes.4.bind\" | did you mean \"create_host_path\"?",
             "7:95 wrong-value: \"services.web.volumes.5\" needs the key \"type\"",
             "7:125 wrong-value: \"services.web.volumes.6.type\" can't be \"bnid\" | did you mean \"bind\"?",

@@ -107,7 +107,7 @@ fn the_projects_compose_file_is_checked_with_its_scripts() {
     let all = report(&run, &[]);
     let expected = [
         "compose.yaml:5:10 unclear-value: YAML reads 1.10 as a number, and the container gets 1.1: write \"1.10\" in quotes to keep it",
-        "compose.yaml:7:10 unclear-value: 010 stays as it is in spc, but Compose turns it into 8: write \"010\" in quotes to get the same value in both",
+        "compose.yaml:7:10 compose-difference: 010 stays as it is in spc, but Compose turns it into 8: write \"010\" in quotes to get the same value in both",
         "compose.yaml:8:5 unknown-key: Unknown key \"porst\" in \"services.a\" | did you mean \"ports\"?",
     ];
     assert_eq!(all.findings.iter().map(line).collect::<Vec<_>>(), expected);
@@ -126,8 +126,8 @@ fn each_doubtful_value_of_a_line_is_found() {
         .map(|line| line.split(':').take(4).collect::<Vec<_>>().join(":"))
         .collect();
     let expected = [
-        "compose.yaml:1:43 unclear-value: 010 stays as it is in spc, but Compose turns it into 8",
-        "compose.yaml:1:51 unclear-value: 1_000 stays as it is in spc, but Compose turns it into 1000",
+        "compose.yaml:1:43 compose-difference: 010 stays as it is in spc, but Compose turns it into 8",
+        "compose.yaml:1:51 compose-difference: 1_000 stays as it is in spc, but Compose turns it into 1000",
         "compose.yaml:1:71 unclear-value: The variable \"NONE\" is not set, so it is empty",
         "compose.yaml:1:82 unclear-value: The variable \"NEITHER\" is not set, so it is empty",
     ];

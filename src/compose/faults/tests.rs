@@ -174,3 +174,35 @@ fn a_description_of_a_script_names_all_its_faults_and_each_hint_once() {
     let hints = failure.details[0].text.matches("(supported here: build, command, ").count();
     assert_eq!(hints, 1, "{}", failure.details[0].text);
 }
+
+#[test]
+fn a_key_with_a_broken_value_does_not_count_as_absent() {
+    let broken = "${A:?set it}";
+    for (file, column) in [
+        ("services: {web: {image: \"$\"}}", 26),
+        ("services: {web: {build: \"$\"}}", 26),
+        ("services: {web: {build: {context: \"$\"}}}", 36),
+        ("services: {web: {image: x, healthcheck: {test: \"$\"}}}", 49),
+        (
+            "services: {web: {image: x, depends_on: {db: {condition: service_healthy}}}, db: {image: x, healthcheck: {test: \"$\"}}}",
+            113,
+        ),
+        ("services: {web: {image: x, volumes: [{type: \"$\", source: a, target: /b}]}}", 46),
+        ("services: {web: {image: x, volumes: [{type: bind, source: \"$\", target: /b}]}}", 60),
+        ("services: {web: {image: x, volumes: [{type: bind, source: a, target: \"$\"}]}}", 71),
+        ("services: {web: {image: x, ports: [{target: \"$\"}]}}", 46),
+        ("services: {web: {image: x, secrets: [{source: \"$\"}]}}", 48),
+        ("services: {web: {image: x, secrets: [key]}}\nsecrets: {key: {file: \"$\"}}", 24),
+        ("services: {web: {image: x, configs: [key]}}\nconfigs: {key: {content: \"$\"}}", 27),
+        (
+            "services: {web: {image: x, networks: {n: {ipv4_address: 10.0.0.5}}}}\nnetworks: {n: {ipam: {config: [{subnet: \"$\"}]}}}",
+            42,
+        ),
+    ] {
+        let line = file.lines().count();
+        let expected = format!(
+            "{line}:{column} Required variable \"A\" is not set: set it (set it in the environment or in .env: A=…)"
+        );
+        assert_eq!(wrong(&file.replace('$', broken)), [expected.replacen(' ', ": ", 1)], "{file}");
+    }
+}

@@ -213,7 +213,8 @@ impl Credentials {
             ))
         };
         if name.contains('/') {
-            return Err(failed("is no name of a program".to_owned()));
+            let hint = format!("write what follows \"{HELPER}\" in the program's name");
+            return Err(failed("is no name of a program".to_owned()).with_hint(hint));
         }
         let Some(file) = self.find(&program) else {
             return Ok(CredentialLookup::NoProgram(program));

@@ -1,6 +1,9 @@
 //! The forms that spc gives a value before a text is masked: a message begins with a capital, a
-//! command is shown on one line, the name of a host is in lower case. The code that does this
+//! command is shown on one line, the name of a host is in lower case, a hint corrects a project
+//! name or a mount. The code that does this
 //! doesn't know the secrets, so the mask knows these forms.
+
+use crate::model::names::normalise_project;
 
 /// The minimum length of a value for masking its lower-case and one-line forms. Shorter values are
 /// too often ordinary words: for the secret `Dev`, `/dev/null` would be masked.
@@ -17,6 +20,8 @@ pub(super) fn variants(value: &str) -> Vec<String> {
             one_line.to_lowercase(),
             one_line,
         ]);
+        forms.extend(suggested_project(value));
+        forms.extend(suggested_mount(value));
     }
     let mut found: Vec<String> = Vec::new();
     for form in forms {
@@ -25,6 +30,17 @@ pub(super) fn variants(value: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The project name that the hint for a wrong one suggests.
+fn suggested_project(value: &str) -> Option<String> {
+    Some(normalise_project(value)).filter(|name| name.chars().count() >= DISTINCT)
+}
+
+/// The mount that the hint for one with a relative target suggests.
+fn suggested_mount(value: &str) -> Option<String> {
+    let (source, rest) = value.split_once(':')?;
+    Some(format!("{source}:/{}", rest.trim_start_matches(['.', '/'])))
 }
 
 /// The text with a capital first letter.
@@ -52,7 +68,11 @@ mod tests {
         assert_eq!(variants("Tr0ub4dor-and-3"), ["tr0ub4dor-and-3"]);
         assert_eq!(
             variants("pass  Phrase"),
-            ["Pass  Phrase", "pass  phrase", "Pass Phrase", "pass phrase", "pass Phrase"]
+            ["Pass  Phrase", "pass  phrase", "Pass Phrase", "pass phrase", "pass Phrase",]
+        );
+        assert_eq!(
+            variants("Open:Se/same 2000"),
+            ["open:se/same 2000", "opensesame2000", "Open:/Se/same 2000"]
         );
     }
 

@@ -244,10 +244,14 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
                 match addresses.value {
                     Value::Array(_) => {
                         for address in addresses.list()? {
-                            hosts.push(host_entry(&address, &name, &address.name_text()?)?);
+                            let text = address.name_text()?;
+                            hosts.push(host_entry(&address, &name, &text, &text)?);
                         }
                     }
-                    _ => hosts.push(host_entry(&addresses, &name, &addresses.name_text()?)?),
+                    _ => {
+                        let text = addresses.name_text()?;
+                        hosts.push(host_entry(&addresses, &name, &text, &text)?);
+                    }
                 }
             }
         }
@@ -256,7 +260,7 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
                 let text = item.name_text()?;
                 match text.split_once(['=', ':']) {
                     Some((name, address)) if !name.is_empty() && !address.is_empty() => {
-                        hosts.push(host_entry(&item, name, address)?)
+                        hosts.push(host_entry(&item, name, address, &text)?)
                     }
                     _ => {
                         return Err(item.fail(format!(
@@ -273,14 +277,18 @@ fn read_extra_hosts(field: &Field<'_>) -> Result<Vec<String>, Failure> {
 }
 
 /// An entry in Docker's form. In Compose an IPv6 address may be in brackets, in Docker it may not.
-fn host_entry(field: &Field<'_>, name: &str, address: &str) -> Result<String, Failure> {
+/// `whole`: the text that contains the address, for messages.
+fn host_entry(
+    field: &Field<'_>,
+    name: &str,
+    address: &str,
+    whole: &str,
+) -> Result<String, Failure> {
     let plain =
         address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     if plain != "host-gateway" && plain.parse::<std::net::IpAddr>().is_err() {
         return Err(field
-            .fail(format!(
-                "\"{address}\", the address of the host \"{name}\", is not an IP address"
-            ))
+            .fail(format!("The address of the host in \"{whole}\" is not an IP address"))
             .hint("write an IPv4 or IPv6 address, or host-gateway"));
     }
     Ok(format!("{name}:{plain}"))

@@ -413,7 +413,7 @@ fn hosts_have_one_address_or_several_with_or_without_brackets() {
     );
     assert_eq!(
         read(json!({"z": "nowhere"})).unwrap_err(),
-        "\"nowhere\", the address of the host \"z\", is not an IP address"
+        "The address of the host in \"nowhere\" is not an IP address"
     );
 }
 

@@ -493,8 +493,9 @@ fn a_command_folder_that_scripts_or_containers_can_write_is_refused() {
     }
     let settings = Settings::parse(b"[allow]\ncommand_folder = \"gone\"").unwrap();
     let disk = Disk::new();
-    let error =
-        Policy::new(Path::new("/work/app"), settings, &|path| disk.resolve(path)).unwrap_err();
+    let error = Policy::new(Path::new("/work/app"), settings, &|path| disk.resolve(path))
+        .unwrap_err()
+        .first;
     assert_eq!(
         (error.line, error.column, error.message.as_str()),
         (2, 18, "The command_folder \"gone\" does not exist")

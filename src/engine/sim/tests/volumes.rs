@@ -52,6 +52,24 @@ fn creating_a_volume_again_returns_the_existing_one() {
 }
 
 #[test]
+fn a_volume_has_the_virtual_time_of_its_creation() {
+    let fixture = plain();
+    let created = |name: &str| {
+        let made = fixture.run(fixture.engine.volume_create(volume(name, None))).unwrap();
+        assert_eq!(
+            fixture.run(fixture.engine.volume_inspect(name)).unwrap().created_at,
+            made.created_at
+        );
+        made.created_at.unwrap()
+    };
+    let first = created("one");
+    fixture.run(fixture.executor.sleep(Duration::from_secs(90)));
+    let second = created("two");
+    assert_eq!((second - first).num_seconds(), 90);
+    assert_eq!(created("one"), first, "it exists already");
+}
+
+#[test]
 fn a_volume_is_kept_while_any_container_names_it() {
     let fixture = plain();
     let id = fixture
