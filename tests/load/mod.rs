@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod deploys;
+mod jobs;
 mod peers;
 mod releases;
 mod report;

@@ -14,6 +14,8 @@ from .alive import SignOfLife  # noqa: E402
 app = Celery("spc")
 app.steps["consumer"].add(SignOfLife)
 app.autodiscover_tasks()
+if settings.LOAD_TEST:
+    app.conf.include = ["config.load_jobs"]
 
 app.conf.update(
     broker_url=f"redis://{settings.REDIS_HOST}:{settings.REDIS_PORT}/0",

@@ -3,6 +3,7 @@
 
 pub(super) mod access_log;
 pub(super) mod build;
+mod celery;
 mod nginx;
 pub(super) mod process;
 pub(super) mod processes;

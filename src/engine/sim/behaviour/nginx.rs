@@ -24,7 +24,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn stdout(text: impl Into<String>) -> Self {
+    pub(super) fn stdout(text: impl Into<String>) -> Self {
         Self { stdout: text.into(), ..Self::default() }
     }
 }

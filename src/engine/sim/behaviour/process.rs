@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::nginx;
 use super::processes::{Names, SERVICE_LABEL, matches};
 use super::requests::proxies::ProxyView;
 use super::traffic::is_proxy;
+use super::{celery, nginx};
 use crate::engine::sim::daemon::containers::lifecycle::Exit;
 use crate::engine::sim::daemon::state::{SharedState, State};
 use crate::engine::sim::daemon::timetable::Purpose;
@@ -228,9 +228,9 @@ impl Process {
             && self.unready.iter().all(|(from, to)| running_for < *from || running_for >= *to)
     }
 
-    /// Whether anything will look into the container.
-    pub(in crate::engine::sim) fn looks(&self) -> bool {
-        self.exec.is_some()
+    /// Whether anything will look into the container to answer this command.
+    pub(in crate::engine::sim) fn looks(&self, request: &ExecRequest) -> bool {
+        self.exec.is_some() || celery::may_answer(&request.command)
     }
 
     fn answer(&self, request: &ExecRequest, view: &mut ProcessView) -> ExecAnswer {
@@ -242,6 +242,9 @@ impl Process {
             self.answers.iter().rev().find(|(pattern, _)| matches(pattern, &command))
         {
             return answer.clone();
+        }
+        if let Some(answer) = as_celery(request, view) {
+            return answer;
         }
         if view.health_test.as_ref() == Some(&request.command) && !view.ready {
             return ExecAnswer::failure(1, "not ready\n");
@@ -370,6 +373,9 @@ pub struct ProcessView {
     pub name: String,
     /// The image by the requested name.
     pub image: String,
+    pub hostname: String,
+    /// Its entrypoint and command.
+    pub command: String,
     pub labels: BTreeMap<String, String>,
     /// `KEY=value`.
     pub environment: Vec<String>,
@@ -478,14 +484,33 @@ impl nginx::Files for ProcessView {
     }
 }
 
+impl From<nginx::Answer> for ExecAnswer {
+    fn from(answer: nginx::Answer) -> Self {
+        Self {
+            stdout: answer.stdout.into(),
+            stderr: answer.stderr.into(),
+            code: answer.code,
+            ..Self::default()
+        }
+    }
+}
+
 fn as_nginx(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
-    let answer = nginx::answer(&request.command, view)?;
-    Some(ExecAnswer {
-        stdout: answer.stdout.into(),
-        stderr: answer.stderr.into(),
-        code: answer.code,
-        ..ExecAnswer::default()
-    })
+    nginx::answer(&request.command, view).map(ExecAnswer::from)
+}
+
+fn as_celery(request: &ExecRequest, view: &mut ProcessView) -> Option<ExecAnswer> {
+    if !celery::may_answer(&request.command) {
+        return None;
+    }
+    let (command, hostname) = (view.command.clone(), view.hostname.clone());
+    let worker = celery::Worker { command: &command, hostname: &hostname, starts: view.starts };
+    if celery::is_note(&request.command) {
+        let text = view.read_stdin();
+        worker.tee(&request.command, &String::from_utf8_lossy(&text), view);
+        return Some(ExecAnswer::default());
+    }
+    worker.answer(&request.command, view).map(ExecAnswer::from)
 }
 
 /// The duration of a job without a behaviour from the test.

@@ -24,7 +24,7 @@ impl State {
     ) -> Option<Script> {
         let proxy = self.proxy_view(container, &request.command);
         let found = self.objects.containers.get(container)?;
-        let mut view = self.view(found);
+        let mut view = self.view(found, &request);
         view.stdin = stdin;
         view.proxy = proxy.unwrap_or_default();
         Some(Script {
@@ -36,11 +36,13 @@ impl State {
         })
     }
 
-    fn view(&self, container: &Container) -> ProcessView {
+    fn view(&self, container: &Container, request: &ExecRequest) -> ProcessView {
         let running_for = self.now.saturating_sub(container.started.unwrap_or(self.now));
         ProcessView {
             name: container.name.clone(),
             image: container.image.clone(),
+            hostname: container.config.hostname.clone().unwrap_or_default(),
+            command: container.command().join(" "),
             labels: container.labels.clone(),
             environment: container.config.env.clone().unwrap_or_default(),
             now: self.now,
@@ -51,7 +53,7 @@ impl State {
             waits_for_input: false,
             volumes: self.mounted(container),
             health_test: health_command(&container.config),
-            files: if container.process.looks() {
+            files: if container.process.looks(request) {
                 self.visible_files(container)
             } else {
                 Tree::default()
