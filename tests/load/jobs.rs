@@ -29,7 +29,7 @@ struct Runs(BTreeMap<usize, (usize, usize)>);
 
 impl Runs {
     fn read(project: &Project) -> Self {
-        let mut runs = BTreeMap::from_iter((0..JOBS).map(|number| (number, (0, 0))));
+        let mut runs: BTreeMap<_, _> = (0..JOBS).map(|number| (number, (0, 0))).collect();
         let lines = redis(project, &["-n", "3", "lrange", "load-jobs", "0", "-1"]);
         for line in lines.lines() {
             let (what, number) = line.split_once(' ').unwrap();

@@ -157,7 +157,7 @@ fn a_script_of_a_project_in_a_subfolder_names_that_projects_compose_file() {
 fn a_note_is_shown_and_is_no_mistake() {
     let compose =
         "version: \"3.8\"\nservices:\n  web:\n    image: x\n    environment: { UMASK: 0022 }\n";
-    let project = |compose: &str| Spc::new().file("compose.yaml", compose.to_owned());
+    let project = |compose: &str| Spc::new().file("compose.yaml", compose);
     let said = r#"
             note[obsolete-key]: "version" is obsolete and ignored: remove it
              --> compose.yaml:1:1

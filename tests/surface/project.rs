@@ -153,7 +153,7 @@ fn a_wrong_value_of_the_project_file_is_shown_at_its_place() {
     refused(
         "[allow]\nread = \"/srv\"\n",
         r#"
-        error: "read" takes a list of strings
+        error: "read" takes a list of strings, not "/srv"
          --> spc.toml:2:8
           |
         2 | read = "/srv"

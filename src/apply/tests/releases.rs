@@ -72,7 +72,7 @@ fn old_records_and_the_names_of_their_images_go() {
         machine.run(super::super::releases::read(&machine.ctx(), PROJECT)).unwrap().releases.len(),
         5
     );
-    let images = machine.run(machine.ctx().engine.image_list(&Default::default())).unwrap();
+    let images = machine.run(machine.ctx().engine.image_list(&BTreeMap::default())).unwrap();
     let kept = images.iter().flat_map(|image| &image.repo_tags);
     assert_eq!(kept.filter(|name| name.starts_with("spc-releases:")).count(), 1);
 }

@@ -324,7 +324,7 @@ mod tests {
         assert!(read(json!({"type": "tmpfs", "target": "/"})).unwrap_err().contains("\"/\""));
         assert!(read(json!("data:/proc/x")).unwrap_err().contains("\"/proc/x\""));
         assert!(read(json!("/processes")).is_ok() && read(json!("./x:/proc/cpuinfo")).is_ok());
-        assert!(read(json!("data:/x:rx")).unwrap_err().contains("\"rx\""));
+        assert!(read(json!("data:/x:rx")).unwrap_err().contains("\"data:/x:rx\""));
         assert!(read(json!(":/x")).unwrap_err().contains("\":/x\""));
         assert!(read(json!({"type": "bind", "target": "/x"})).unwrap_err().contains("\"source\""));
     }
