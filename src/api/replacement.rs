@@ -6,16 +6,18 @@ use std::time::Duration;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
-use super::Raw;
 use super::describe::check_startable;
 use super::project::{finish, verb_context};
 use super::service::Service;
+use super::{Raw, task};
 use crate::apply::beside;
 use crate::apply::outcome::Outcome;
-use crate::model::Failure;
+use crate::apply::verbs;
+use crate::model::image_reference::canonical;
 use crate::model::observed_state::Container;
 use crate::model::reconcile::BesidePart;
 use crate::model::short_id::short_id;
+use crate::model::{Failure, hash};
 use crate::value::{Options, Record};
 
 /// The numbers in a script's list; `None` for `()`.
@@ -100,6 +102,32 @@ impl Service {
         Ok(replicas(&new))
     }
 
+    /// Whether the containers differ from the description: in what they are made from, in their image
+    /// or in their number.
+    fn is_outdated(&self) -> Result<bool, Failure> {
+        let context = &self.stack.context;
+        let project = self.stack.described()?;
+        let described = project.service(&self.name)?;
+        let observed = task::wait(context, async {
+            let ctx = verb_context(context, &self.stack.name).await?;
+            verbs::look(&ctx, &self.stack.name).await
+        })?;
+        let image = observed.images.get(&canonical(&described.image));
+        let own = |container: &&Container| container.service == self.name && !container.is_new();
+        let is_current = |container: &&Container| {
+            let is_described = container.hash.as_deref().is_some_and(|label| {
+                hash::is_of_service(label, described, project, &context.secrets)
+                    || hash::is_of_service_by_defaults(label, described, project, &context.secrets)
+            });
+            is_described
+                && container.state.is_up()
+                && image.is_none_or(|id| *id == container.image_id)
+        };
+        let all = observed.containers.iter().filter(own).count();
+        let current = observed.containers.iter().filter(own).filter(is_current).count();
+        Ok(current != all || u32::try_from(all).is_ok_and(|all| all != described.scale))
+    }
+
     /// The release of the containers that serve, from their labels: that of the oldest one, because
     /// a deployment that did not end replaced only the others.
     pub(super) fn released(&self) -> Result<Option<String>, Failure> {
@@ -126,6 +154,13 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn replicas(service: &mut Service) -> Raw<Array> {
         Ok(super::replicas(&service.containers()?))
+    }
+
+    /// Whether the running containers of the service differ from its description, in what they are
+    /// made from, in their image or in their number. Changed secrets don't count.
+    #[rhai_fn(return_raw, pure)]
+    pub fn is_outdated(service: &mut Service) -> Raw<bool> {
+        Ok(service.is_outdated()?)
     }
 
     /// Starts a new container beside each one that differs from the description, without the

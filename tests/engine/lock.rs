@@ -224,7 +224,7 @@ fn a_lock_owner_stops_after_its_lock_was_removed() {
     let first = owner(&project);
     docker(&["rm", &lock(&project)]);
     let_db_get_ready(&project);
-    first.ends(4).prints(&["This run lost the project's lock", "run it again"]);
+    first.ends(4).prints(&["This run lost the project's lock", "run the same command again"]);
     project.up().ends(0).prints(&["started"]);
 }
 

@@ -136,9 +136,9 @@ fn a_lost_request_fails_the_sweep() {
     }
 }
 
-/// A whole sweep of a deployment takes ten minutes; `spc test --crash-sweep scripts/deploy_*_test.rhai`
-/// does it.
-const DEPLOYMENT_POINTS: usize = 5;
+/// A whole sweep of a deployment takes more than ten minutes: `spc test --crash-sweep
+/// scripts/deploy_rolling_test.rhai`.
+const DEPLOYMENT_POINTS: usize = 20;
 
 /// The reference stack as the runbook's test file sets it up.
 fn set_up_for(runbook: &str) -> SweepSetup {
