@@ -131,13 +131,15 @@ fn has_odd_port(authority: &str) -> bool {
     port.is_some_and(|port| !port.is_empty() && !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The length of the user information after the scheme: up to the `@`.
+/// The length of the user information after the scheme: up to the `@`. With a password, up to the
+/// last `@`: the text before it may be the rest of a password that contains `@` and `/`.
 fn user_info(url: &str) -> Option<usize> {
     let authority = authority(url);
-    authority
-        .rfind('@')
-        .or_else(|| if has_odd_port(authority) { url.rfind('@') } else { None })
-        .filter(|end| *end > 0)
+    let end = authority.rfind('@');
+    let has_password = end.is_some_and(|end| authority[..end].contains(':'));
+    let last = url.rfind('@').filter(|last| !url[*last..].starts_with("@sha256:"));
+    let end = if has_password || has_odd_port(authority) { last.or(end) } else { end };
+    end.filter(|end| *end > 0)
 }
 
 /// The values of parameters that give access.
@@ -194,6 +196,9 @@ mod tests {
             ("https://me:hun/ter2@host/", "https://***@host/"),
             ("https://me:hun#ter?2@host/", "https://***@host/"),
             ("https://me:hun@ter2@host/", "https://***@host/"),
+            ("https://me:hun@t/er2@host/", "https://***@host/"),
+            ("postgres://me:hun@t?er#2@db/app", "postgres://me:***@db/app"),
+            ("https://me:hunter2@host/a@sha256:0123", "https://***@host/a@sha256:0123"),
             ("\"https://me:hun ter2@host/\": no", "\"https://***@host/\": no"),
             ("me:hunter2@registry.example:5000/image:1", "me:***@registry.example:5000/image:1"),
             (

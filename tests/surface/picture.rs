@@ -1,17 +1,21 @@
 //! The picture of the README, which `make pictures` draws from runs on a real engine, shows what spc
 //! prints today.
 //!
-//! The names, the words and the columns of the run are compared with the plan in the picture and with
-//! the runbook. Times, the order of services that start together, and colours come from the recorded
-//! run.
+//! The plan in the picture is compared as a whole with a plan on a fake engine in the same state. Of
+//! the run, only the names, the words and the columns are compared. Its times, the order of services
+//! that start together, and its colours come from the recorded run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
+use serde_json::json;
 use similar_asserts::assert_eq;
+
+use crate::support::{Answer, Spc};
 
 const PICTURE: &str = include_str!("../../docs/pictures/up.svg");
 const RUNBOOK: &str = include_str!("../../scripts/up.rhai");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The width of a character in the picture.
 const CHARACTER: f64 = 12.2;
@@ -41,11 +45,76 @@ fn below(command: &str) -> Vec<String> {
     found
 }
 
+/// An engine with the images and volumes of the reference stack, as `make pictures` leaves them
+/// before the first command.
+fn engine(request: &str) -> Answer {
+    let images = [
+        "postgres:15-alpine",
+        "redis:7-alpine",
+        "spc-backend:dev-development",
+        "spc-frontend:dev-development",
+    ];
+    let volumes = ["postgres_data", "redis_data", "backend_static", "backend_media"];
+    let body = match request {
+        "GET /_ping" => return Answer::of_api("1.41", "OK"),
+        _ if request.starts_with("GET /volumes?") => {
+            let volume = |name: &&str| {
+                let labels = json!({
+                    "dev.spc.project": "spc",
+                    "com.docker.compose.project": "spc",
+                    "com.docker.compose.volume": name,
+                });
+                json!({ "Name": format!("spc_{name}"), "Driver": "local", "Mountpoint": "", "Scope": "local", "Options": {}, "Labels": labels })
+            };
+            json!({ "Volumes": volumes.iter().map(volume).collect::<Vec<_>>() })
+        }
+        _ if request.starts_with("GET /images/json") => {
+            let image = |(index, name): (usize, &&str)| json!({ "Id": format!("sha256:{index:064}"), "ParentId": "", "RepoTags": [name], "RepoDigests": [], "Created": 0, "Size": 0, "SharedSize": -1, "Containers": -1, "Labels": {} });
+            images.iter().enumerate().map(image).collect()
+        }
+        _ if request.starts_with("GET /images/") => {
+            // It is asked for by its id.
+            let id = |index: &usize| request.contains(&format!("{index:064}"));
+            let index = (0..images.len()).find(id).unwrap();
+            json!({ "Id": format!("sha256:{index:064}"), "Config": { "Cmd": ["serve"] } })
+        }
+        _ if request.starts_with("GET /info") => json!({}),
+        _ if request.starts_with("GET /containers/json")
+            || request.starts_with("GET /networks") =>
+        {
+            json!([])
+        }
+        _ => return Answer::of_api("1.41", r#"{"message":"not found"}"#).with_status(404),
+    };
+    Answer::of_api("1.41", &body.to_string())
+}
+
+/// Without the line of the runbook, which another comment in it changes.
+fn without_line(text: &str) -> String {
+    Regex::new(r"up\.rhai:\d+").unwrap().replace(text, "up.rhai:LINE").into_owned()
+}
+
 /// The changes of the plan in the picture: the names of its objects.
 fn planned() -> Vec<String> {
     let lines = below("spc plan scripts/up.rhai");
     let objects = lines.iter().filter_map(|line| line.trim_start().strip_prefix("+ "));
     objects.filter_map(|line| line.split("  ").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_plan_in_the_picture_is_todays() {
+    let ended = Spc::new()
+        .started_in(ROOT)
+        .engine(engine)
+        .args(["plan", "--env-file", "examples/spc/.env.example", "scripts/up.rhai"])
+        .output();
+    assert_eq!(ended.code, 0, "{ended}");
+    let expected: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(
+        without_line(&below("spc plan scripts/up.rhai").join("\n")),
+        without_line(&expected.join("\n")),
+        "run `make pictures`"
+    );
 }
 
 #[test]
