@@ -12,9 +12,15 @@ const TIMES: usize = 3;
 pub fn negative_control(stack: &LoadStack, report: &mut Report, release: &str) {
     let name = "docker rm -f of a backend (negative control)";
     let backend = stack.project.container("backend");
-    let row = under_load(name, stack.load(), TIMES, |_| {
-        docker(&["rm", "--force", &backend]);
-        stack.spc(&["run", "scripts/up.rhai", "--tag", release]).ends(0);
-    });
+    let row = under_load(
+        name,
+        stack.load(),
+        TIMES,
+        |_| (),
+        |_| {
+            docker(&["rm", "--force", &backend]);
+            stack.spc(&["run", "scripts/up.rhai", "--tag", release]).ends(0);
+        },
+    );
     report.add(row, Expected::Failures);
 }

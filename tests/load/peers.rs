@@ -99,17 +99,29 @@ fn measure(name: &'static str, retries: ProxyRetries) {
     positive_control(load(), &mut report);
     let release = |number: usize| RELEASES[(number + 1) % 2];
 
-    let row = under_load("docker compose up -d", load(), deploys(), |number| {
-        compose.run(release(number), &["up", "-d"]);
-        assert_serves_within(SERVES_LIMIT, compose.port, release(number));
-    });
+    let row = under_load(
+        "docker compose up -d",
+        load(),
+        deploys(),
+        |_| (),
+        |number| {
+            compose.run(release(number), &["up", "-d"]);
+            assert_serves_within(SERVES_LIMIT, compose.port, release(number));
+        },
+    );
     report.add(row, Expected::Any);
 
     let begin = deploys();
     let by_hand = "scale up, reload nginx, scale down, by hand";
-    let row = under_load(by_hand, load(), deploys(), |number| {
-        scale_up_and_down(&compose, release(begin + number));
-    });
+    let row = under_load(
+        by_hand,
+        load(),
+        deploys(),
+        |_| (),
+        |number| {
+            scale_up_and_down(&compose, release(begin + number));
+        },
+    );
     report.add(row, Expected::Any);
     report.finish();
 }

@@ -35,9 +35,9 @@ pub enum Change {
     Bad(BadRelease),
     /// An environment variable with these values in turn.
     Variable(&'static str, [&'static str; 2]),
-    /// The command finds the other release by itself, as a rollback does.
-    #[allow(dead_code, reason = "for a rollback")]
-    Back,
+    /// The command finds the release before by itself, as a rollback does. The other release is
+    /// deployed before, with these arguments, which doesn't count as a deploy.
+    Back(&'static [&'static str]),
 }
 
 /// How often the deploy is repeated.
@@ -49,6 +49,9 @@ pub enum Repeats {
     /// Once for each of its kills, three times in a full run.
     EachKill,
 }
+
+/// Stands for the other release in the arguments.
+pub const TAG: &str = "{tag}";
 
 /// A command of spc under load. The table in `deploys.rs` has them all.
 #[derive(Clone, Debug)]
@@ -101,7 +104,14 @@ impl Scenario {
             Repeats::EachKill if deploys() >= FULL => 3 * self.kills.len(),
             Repeats::EachKill => self.kills.len(),
         };
-        let row = under_load(self.name, (self.load)(stack.load()), times, |number| {
+        let prepare = |_| {
+            if let Change::Back(command) = self.change {
+                let other = other_than(serving);
+                stack.spc(&words(command, other)).ends(0);
+                stack.assert_serves(other);
+            }
+        };
+        let row = under_load(self.name, (self.load)(stack.load()), times, prepare, |number| {
             let (arguments, variable, next) = self.deploy(number, serving);
             self.run_once(stack, &arguments, variable, number);
             stack.assert_serves(next);
@@ -121,31 +131,29 @@ impl Scenario {
         &self,
         number: usize,
         serving: &'static str,
-    ) -> (Vec<String>, Option<(&'static str, &'static str)>, &'static str) {
-        let other = RELEASES[usize::from(serving == RELEASES[0])];
+    ) -> (Vec<&'static str>, Option<(&'static str, &'static str)>, &'static str) {
+        let other = other_than(serving);
         let (tag, variable, next) = match self.change {
             Change::Tag => (other, None, other),
             Change::Bad(release) => (release.tag(), None, serving),
             Change::Variable(name, values) => {
                 (serving, Some((name, values[(number + 1) % 2])), serving)
             }
-            Change::Back => (other, None, other),
+            Change::Back(_) => (serving, None, serving),
         };
         let next = if self.code == 0 { next } else { serving };
-        let arguments = self.command.iter().map(|word| word.replace("{tag}", tag)).collect();
-        (arguments, variable, next)
+        (words(self.command, tag), variable, next)
     }
 
     fn run_once(
         &self,
         stack: &LoadStack,
-        arguments: &[String],
+        arguments: &[&str],
         variable: Option<(&str, &str)>,
         number: usize,
     ) {
         let spc = |first: &[&str]| {
-            let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let spc = stack.spc(first).args(&words);
+            let spc = stack.spc(first).args(arguments);
             match variable {
                 Some((name, value)) => spc.env(name, value),
                 None => spc,
@@ -160,6 +168,15 @@ impl Scenario {
         }
         spc(&[]).ends(self.code);
     }
+}
+
+/// The arguments of a command that deploys this release.
+fn words(command: &'static [&'static str], release: &'static str) -> Vec<&'static str> {
+    command.iter().map(|word| if *word == TAG { release } else { word }).collect()
+}
+
+fn other_than(release: &str) -> &'static str {
+    RELEASES[usize::from(release == RELEASES[0])]
 }
 
 /// The number of deploys of a full scenario. `make load` sets it.
@@ -192,17 +209,19 @@ pub fn positive_control(load: Load, report: &mut Report) {
     report.add(row, Expected::NoFailure);
 }
 
-/// Repeats `deploy` under a load.
+/// Repeats `deploy` under a load, each time after `prepare`.
 pub fn under_load(
     name: &'static str,
     load: Load,
     times: usize,
+    mut prepare: impl FnMut(usize),
     mut deploy: impl FnMut(usize),
 ) -> Row {
     let running = load.start();
     wait_for_load(&running);
     let mut took = Vec::new();
     for number in 0..times {
+        prepare(number);
         let begun = Instant::now();
         running.during(|| deploy(number));
         took.push(begun.elapsed());

@@ -45,8 +45,7 @@ impl LoadStack {
     }
 
     /// Brings up the first of the [`RELEASES`] and initialises its database.
-    pub fn up(name: &str, retries: ProxyRetries) -> Self {
-        let project = Self::files(name, retries);
+    pub fn up(project: Project) -> Self {
         let stack = Self { port: project.variable("NGINX_HTTP_PORT").parse().unwrap(), project };
         let production = ["--profile", "production", "--tag", RELEASES[0]];
         let up = stack.spc(&["run", "scripts/up.rhai"]).args(&production);

@@ -1,38 +1,18 @@
 //! Deployments without a failed request: rolling, blue-green, canary.
 
 use super::deploys::run;
-use super::releases::BadRelease;
-use super::scenario::{Change, Expected, Repeats, Scenario};
+use super::releases::BadRelease::{self, Errors, ExitsAtStart, NeverHealthy, Slow};
+use super::scenario::{Change, Expected, Repeats, Scenario, TAG};
 use super::stack::ProxyRetries;
 use crate::support::load_generator::Kind;
 
-const ROLLING: &[&str] = &["run", "scripts/deploy_rolling.rhai", "--tag", "{tag}"];
-const BLUE_GREEN: &[&str] = &["run", "scripts/deploy_blue_green.rhai", "--tag", "{tag}"];
-const CANARY: &[&str] =
-    &["run", "scripts/deploy_canary.rhai", "--tag", "{tag}", "--steps", "20,50", "--bake", "5s"];
-const WITHOUT_DRAIN: &[&str] = &[
-    "run",
-    "scripts/deploy_rolling.rhai",
-    "--tag",
-    "{tag}",
-    "--requests",
-    "0s",
-    "--sockets",
-    "0s",
-];
-/// How often a release is tried that does not become ready, or is judged as bad.
-const BAD: Repeats = Repeats::Times(3);
-const KILLS: &[&[&str]] = &[
-    &["step_started", r#""action":"start""#, r#""service":"backend""#],
-    &[r#""event":"log""#, "ready beside the old release"],
-    &[r#""event":"log""#, "switched:"],
-    &[r#""event":"log""#, "draining:"],
-    &["step_started", r#""action":"stop""#, r#""service":"backend""#],
-];
-
-const fn killed(name: &'static str, command: &'static [&'static str]) -> Scenario {
-    Scenario { repeats: Repeats::EachKill, kills: KILLS, ..Scenario::new(name, command) }
-}
+pub const ROLLING: &[&str] = &["run", "scripts/deploy_rolling.rhai", "--tag", TAG];
+pub const BLUE_GREEN: &[&str] = &["run", "scripts/deploy_blue_green.rhai", "--tag", TAG];
+pub const CANARY: &[&str] =
+    &["run", "scripts/deploy_canary.rhai", "--tag", TAG, "--steps", "20,50", "--bake", "5s"];
+const ROLLBACK: &[&str] = &["run", "scripts/rollback.rhai"];
+const WITHOUT_DRAIN: &[&str] =
+    &["run", "scripts/deploy_rolling.rhai", "--tag", TAG, "--requests", "0s", "--sockets", "0s"];
 
 const fn bad(
     name: &'static str,
@@ -40,14 +20,18 @@ const fn bad(
     release: BadRelease,
     expected: Expected,
 ) -> Scenario {
-    let change = Change::Bad(release);
-    Scenario { change, repeats: BAD, code: 1, expected, ..Scenario::new(name, command) }
+    Scenario {
+        change: Change::Bad(release),
+        repeats: Repeats::Times(3),
+        code: 1,
+        expected,
+        ..Scenario::new(name, command)
+    }
 }
 
 #[test]
 #[ignore = "slow"]
 fn rolling_under_load() {
-    use BadRelease::{ExitsAtStart, NeverHealthy};
     run(
         "load-rolling",
         ProxyRetries::Off,
@@ -69,7 +53,6 @@ fn rolling_under_load() {
                 repeats: Repeats::Times(1),
                 ..bad("rolling, never healthy", ROLLING, NeverHealthy, Expected::NoFailure)
             },
-            killed("rolling, killed", ROLLING),
             Scenario {
                 repeats: Repeats::Times(2),
                 expected: Expected::Failures,
@@ -85,14 +68,20 @@ fn blue_green_under_load() {
     run(
         "load-blue-green",
         ProxyRetries::Off,
-        &[Scenario::new("blue-green", BLUE_GREEN), killed("blue-green, killed", BLUE_GREEN)],
+        &[
+            Scenario::new("blue-green", BLUE_GREEN),
+            Scenario {
+                change: Change::Back(BLUE_GREEN),
+                repeats: Repeats::Times(3),
+                ..Scenario::new("rollback", ROLLBACK)
+            },
+        ],
     );
 }
 
 #[test]
 #[ignore = "slow"]
 fn canary_under_load() {
-    use BadRelease::{Errors, Slow};
     run(
         "load-canary",
         ProxyRetries::Off,
@@ -100,7 +89,19 @@ fn canary_under_load() {
             Scenario::new("canary", CANARY),
             bad("canary, 20% errors", CANARY, Errors, Expected::FailuresOf(Errors)),
             bad("canary, slow", CANARY, Slow, Expected::FailuresOf(Slow)),
-            killed("canary, killed", CANARY),
         ],
+    );
+}
+
+/// What CI can afford.
+#[test]
+#[ignore = "slow"]
+fn three_of_each_strategy_under_load() {
+    let three =
+        |name, command| Scenario { repeats: Repeats::Times(3), ..Scenario::new(name, command) };
+    run(
+        "load-short",
+        ProxyRetries::Off,
+        &[three("rolling", ROLLING), three("blue-green", BLUE_GREEN), three("canary", CANARY)],
     );
 }
