@@ -44,13 +44,15 @@ $(PICTURES)/installed: tools/pictures.txt
 
 check: rust quick ## Check formatting, clippy and the quick tests, without an engine
 
-test: testbed lint unit pytest vitest ## Run the tests of CI, also those on a real engine; not test-engines and load
+test: testbed lint unit pytest vitest ## Run the tests of CI, also those on a real engine and a short load test; not test-engines
 	cargo test --quiet --locked --test integration -- $(SLOW) engine:: docker::
+	cargo test --quiet --locked --test integration -- $(SLOW) three_of_each_strategy_under_load
 
 # The engine's packages come from Debian sid and are unpacked below target/. After the tests, the engine is always stopped and removed.
-test-engines: ## Run the conformance suite on Docker 28.5, beside the machine's engine (Debian, as root)
+test-engines: ## Run the tests of conformance, releases and updates on Docker 28.5, beside the machine's engine (Debian, as root)
 	@export PEERS_NAME=spc-conformance && trap 'tools/peers.sh stop' EXIT INT TERM && \
-		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- $(SLOW) docker::conformance
+		host=$$(tools/peers.sh start) && DOCKER_HOST=$$host cargo test --quiet --locked --test integration -- $(SLOW) \
+		docker::conformance engine::releases engine::update_config
 
 # The tables are in target/load/. LOAD_DEPLOYS is the number of deploys of each scenario.
 LOAD_DEPLOYS = 20

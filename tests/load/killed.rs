@@ -1,9 +1,11 @@
-//! Deployments that are killed in each of their phases, and run again.
+//! Deployments that are killed in each of their phases, and run again. The load is without requests
+//! of 20 s and WebSockets, so that 60 deployments take an hour.
 
 use super::deploys::run;
 use super::scenario::{Repeats, Scenario};
 use super::stack::ProxyRetries;
 use super::strategies::{BLUE_GREEN, CANARY, ROLLING};
+use crate::support::load_generator::Load;
 
 /// What the first line of `--json` contains at which spc is killed.
 type Moment = &'static [&'static str];
@@ -24,7 +26,12 @@ const fn killed(
     command: &'static [&'static str],
     moments: &'static [Moment],
 ) -> Scenario {
-    Scenario { repeats: Repeats::EachKill, kills: moments, ..Scenario::new(name, command) }
+    Scenario {
+        repeats: Repeats::EachKill,
+        kills: moments,
+        load: Load::without_long_connections,
+        ..Scenario::new(name, command)
+    }
 }
 
 #[test]

@@ -99,6 +99,12 @@ impl Load {
         load
     }
 
+    /// The same load without clients that keep a deployment waiting for 10 to 20 s at each switch.
+    #[must_use]
+    pub fn without_long_connections(self) -> Self {
+        self.with(Kind::Long, 0).with(Kind::WebSocket, 0)
+    }
+
     /// The same load with another number of clients of this kind.
     #[must_use]
     pub fn with(mut self, kind: Kind, clients: usize) -> Self {
