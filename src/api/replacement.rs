@@ -116,8 +116,7 @@ impl Service {
         let own = |container: &&Container| container.service == self.name && !container.is_new();
         let is_current = |container: &&Container| {
             let is_described = container.hash.as_deref().is_some_and(|label| {
-                hash::is_of_service(label, described, project, &context.secrets)
-                    || hash::is_of_service_by_defaults(label, described, project, &context.secrets)
+                hash::may_be_of_service(label, described, project, &context.secrets)
             });
             is_described
                 && container.state.is_up()

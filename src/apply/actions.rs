@@ -452,8 +452,7 @@ impl Execution<'_> {
         let hash = config.labels.and_then(|mut labels| labels.remove(label::HASH));
         let secrets = &self.ctx.secrets;
         let is_made_of = |hash: &str, service: &Service| {
-            hash::is_of_service(hash, service, project, secrets)
-                || hash::is_of_service_by_defaults(hash, service, project, secrets)
+            hash::may_be_of_service(hash, service, project, secrets)
         };
         // Its image may have had another name.
         let by_old_name = config.image.map(|image| Service { image, ..service.clone() });

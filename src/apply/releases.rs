@@ -87,15 +87,14 @@ pub async fn read(ctx: &VerbContext, project: &str) -> Result<RecordedReleases, 
 
 fn parse(volume: &str, labels: &HashMap<String, String>, project: &str) -> Result<Release, String> {
     let text = labels.get(label::RECORD).map(String::as_str).unwrap_or_default();
-    let format = serde_json::from_str::<serde_json::Value>(text)
-        .map_err(|error| error.to_string())?
-        .get("format")
-        .and_then(serde_json::Value::as_u64)
-        .ok_or("it has no format")?;
+    let content: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let format =
+        content.get("format").and_then(serde_json::Value::as_u64).ok_or("it has no format")?;
     if format > FORMAT.into() {
         return Err(format!("it has the format {format}: a newer version of spc wrote it"));
     }
-    let release: Release = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let release: Release = serde_json::from_value(content).map_err(|error| error.to_string())?;
     if id_of(volume, project) != Some(release.id) {
         return Err("the volume has the name of another release".to_owned());
     }
@@ -271,6 +270,40 @@ fn image_ids(release: &Release) -> BTreeSet<String> {
         .collect()
 }
 
+/// Removes the names that keep images of releases whose records are gone, as after `down` with
+/// `volumes`.
+pub(super) async fn drop_images_without_record(
+    ctx: &VerbContext,
+    project: &str,
+) -> Result<(), Failure> {
+    if unneeded_names(ctx, project, &read(ctx, project).await?.releases).await?.is_empty() {
+        return Ok(());
+    }
+    under_lock(ctx, project, async |lock| {
+        let recorded = read(ctx, project).await?;
+        lock.verify().await?;
+        drop_images(ctx, project, &recorded.releases).await
+    })
+    .await
+}
+
+/// The names that keep images of releases without a record.
+async fn unneeded_names(
+    ctx: &VerbContext,
+    project: &str,
+    releases: &[Release],
+) -> Result<Vec<String>, Failure> {
+    let needed: BTreeSet<String> =
+        releases.iter().flat_map(image_ids).map(|id| kept_image(project, &id)).collect();
+    let images = ctx.engine.image_list(&Filters::new()).await;
+    let images = images.map_err(|error| of_engine(error, "list the images"))?;
+    Ok(images
+        .into_iter()
+        .flat_map(|image| image.repo_tags)
+        .filter(|name| is_kept_image(name, project) && !needed.contains(name))
+        .collect())
+}
+
 /// Removes the names that keep images of releases without a record. An image that a container or
 /// another name needs stays.
 async fn drop_images(
@@ -278,15 +311,7 @@ async fn drop_images(
     project: &str,
     releases: &[Release],
 ) -> Result<(), Failure> {
-    let needed: BTreeSet<String> =
-        releases.iter().flat_map(image_ids).map(|id| kept_image(project, &id)).collect();
-    let images = ctx.engine.image_list(&Filters::new()).await;
-    let images = images.map_err(|error| of_engine(error, "list the images"))?;
-    let unneeded = images
-        .into_iter()
-        .flat_map(|image| image.repo_tags)
-        .filter(|name| is_kept_image(name, project) && !needed.contains(name));
-    for name in unneeded {
+    for name in unneeded_names(ctx, project, releases).await? {
         if let Err(error) = ctx.engine.image_remove(&name, false).await
             && !error.is_not_found()
         {

@@ -18,6 +18,7 @@ pub use super::outcome::{DEFAULT_LOCK_PATIENCE, Outcome};
 use super::preflight;
 use super::readiness::{self, WaitTarget};
 use super::records::Scale;
+use super::releases;
 use super::running_commands::end_left;
 use super::secret_readback::KnownSecrets;
 use super::secrets;
@@ -265,6 +266,9 @@ pub async fn down(
         ))
     };
     let outcome = work.run(&plan).await?;
+    if options.volumes {
+        releases::drop_images_without_record(ctx, project).await?;
+    }
     let kept = std::mem::take(&mut *anonymous.lock());
     if !kept.is_empty() && !options.volumes {
         let kept: Vec<&str> = kept.iter().map(String::as_str).collect();

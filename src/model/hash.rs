@@ -47,6 +47,17 @@ pub fn is_of_service_by_defaults(
         .any(|service| is_of_service(label, service, project, secrets))
 }
 
+/// Whether one of the two above matches: for those who don't know whether the image has a check.
+pub fn may_be_of_service(
+    label: &str,
+    service: &Service,
+    project: &Project,
+    secrets: &Secrets,
+) -> bool {
+    is_of_service(label, service, project, secrets)
+        || is_of_service_by_defaults(label, service, project, secrets)
+}
+
 /// The hash of a network's definition.
 pub fn network(network: &Network) -> String {
     hash_of(&network.canonical())

@@ -246,10 +246,10 @@ pub fn running(
         let containers: Vec<&Container> = serving(observed, &service.name).collect();
         let first = *containers.first()?;
         let is_described = |container: &&Container| {
-            container.hash.as_deref().is_some_and(|label| {
-                hash::is_of_service(label, service, project, secrets)
-                    || hash::is_of_service_by_defaults(label, service, project, secrets)
-            })
+            container
+                .hash
+                .as_deref()
+                .is_some_and(|label| hash::may_be_of_service(label, service, project, secrets))
         };
         let is_one =
             containers.iter().all(|it| it.image_id == first.image_id && it.hash == first.hash);

@@ -60,6 +60,21 @@ fn what_is_described_and_does_not_run_is_not_recorded() {
 }
 
 #[test]
+fn nothing_of_the_releases_is_left_after_down_with_volumes() {
+    let machine = machine();
+    released(&machine, 1..=2);
+    let kept = kept_image(PROJECT, &image_id(&machine, "web:1").unwrap());
+    let down = |volumes| {
+        let options = DownOptions { volumes, adopt: false };
+        machine.run(verbs::down(&machine.ctx(), PROJECT, options)).unwrap();
+    };
+    down(false);
+    assert_eq!((ids(&machine), image_id(&machine, &kept).is_some()), (vec![1, 2], true));
+    down(true);
+    assert_eq!((ids(&machine), image_id(&machine, &kept)), (vec![], None));
+}
+
+#[test]
 fn old_records_and_the_names_of_their_images_go() {
     let machine = machine();
     released(&machine, 1..=7);
