@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::project::verb_context;
 use super::service::Service;
 use super::{Raw, logs, task};
-use crate::apply::logs::{Selection, read};
+use crate::apply::logs::{Selection, engine_is_ahead_by, read};
 use crate::model::Failure;
 use crate::value::time::Time;
 use crate::value::{Options, Record};
@@ -90,15 +90,28 @@ fn add(groups: &mut BTreeMap<String, Group>, line: &str, by: &str) {
 }
 
 impl Service {
-    fn access_figures(&self, mut given: Map) -> Result<Map, Failure> {
-        // A time of `time::now()` is as good as its text.
-        for key in ["since", "until"] {
-            if let Some(value) = given.get_mut(key)
-                && let Some(time) = value.clone().try_cast::<Time>()
-            {
-                *value = time.to_string().into();
-            }
+    /// The same options, in which the times of this machine are those of the engine's clock, which
+    /// the log has.
+    fn by_the_engines_clock(&self, mut given: Map) -> Result<Map, Failure> {
+        let times: Vec<(&str, Time)> = ["since", "until"]
+            .into_iter()
+            .filter_map(|key| Some((key, given.get(key)?.clone().try_cast::<Time>()?)))
+            .collect();
+        if times.is_empty() {
+            return Ok(given);
         }
+        let ahead = task::wait(&self.stack.context, async {
+            engine_is_ahead_by(&verb_context(&self.stack.context, &self.stack.name).await?).await
+        })?;
+        for (key, time) in times {
+            let time = Time(time.0.checked_add_signed(ahead).unwrap_or(time.0));
+            given.insert(key.into(), time.to_string().into());
+        }
+        Ok(given)
+    }
+
+    fn access_figures(&self, given: Map) -> Result<Map, Failure> {
+        let given = self.by_the_engines_clock(given)?;
         let mut options = Options::new(given, "options of access_figures");
         let by = options.text("by")?.unwrap_or_else(|| "release".to_owned());
         let range = ["since", "until"]
@@ -145,7 +158,8 @@ pub mod functions {
     /// Figures of the service's access log, whose lines are JSON objects with `status` and
     /// `seconds`: a map with `requests errors error_rate p50_ms p95_ms p99_ms` for each value of
     /// the field `by` (`"release"`). Options: `by since "until"`. Answers with a status of 500 and
-    /// above are errors. Other lines are skipped.
+    /// above are errors. Other lines are skipped. A time of `time::now()` is by the clock of this
+    /// machine, a text by that of the engine.
     ///
     /// ```rhai,no_run
     /// let seen = stack().service("nginx").access_figures(#{ since: "5m" });

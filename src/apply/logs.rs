@@ -4,6 +4,7 @@
 //! lines are [followed](follow): over restarts, replacements and a restart of the engine, with
 //! containers that start later, each line once.
 
+mod clock;
 mod container;
 mod follow;
 mod merge;
@@ -14,6 +15,7 @@ mod selection;
 
 use futures::stream::{BoxStream, StreamExt};
 
+pub use self::clock::engine_is_ahead_by;
 pub use self::container::last_lines;
 use self::container::{OpenLog, Range};
 pub use self::selection::{LogLine, LogQuery, LogSource, Selection};

@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Fuse, FuturesUnordered, SelectAll, StreamExt};
 use futures::{FutureExt, Stream};
 
+use super::clock::engine_time;
 use super::container::{self, OpenLog};
 use super::messages::TimedLine;
 use super::pending_lines::{PendingLines, WINDOW};
@@ -175,16 +176,6 @@ pub async fn follow(
             yield line;
         }
     })
-}
-
-/// The time of the engine's clock.
-async fn engine_time(ctx: &VerbContext) -> Result<Option<DateTime<Utc>>, Failure> {
-    let info =
-        ctx.engine.info().await.map_err(|error| of_engine(error, "ask the engine for its time"))?;
-    Ok(info
-        .system_time
-        .and_then(|time| DateTime::parse_from_rfc3339(&time).ok())
-        .map(|time| time.to_utc()))
 }
 
 struct FollowState {

@@ -73,6 +73,8 @@ pub struct SimHost {
     requests: Mutex<Vec<HttpRequest>>,
     questions: Mutex<Vec<String>>,
     changes: Changes,
+    /// How far the clock is ahead of that of the engine.
+    ahead: Mutex<Duration>,
     /// How often each file was read.
     reads: Mutex<BTreeMap<PathBuf, usize>>,
     /// The memory that the process claims to hold; 0 means its real memory, in every world of a
@@ -108,9 +110,15 @@ impl SimHost {
             commands: Mutex::default(),
             requests: Mutex::default(),
             questions: Mutex::default(),
+            ahead: Mutex::default(),
             reads: Mutex::default(),
             held: AtomicU64::default(),
         }
+    }
+
+    /// Sets how far the clock is ahead of that of the engine.
+    pub fn set_clock_ahead(&self, time: Duration) {
+        *self.ahead.lock() = time;
     }
 
     fn held(&self) -> Option<u64> {
@@ -149,7 +157,7 @@ impl SimHost {
 #[async_trait]
 impl Host for SimHost {
     fn now(&self) -> DateTime<Utc> {
-        date(self.executor.now())
+        date(self.executor.now() + *self.ahead.lock())
     }
 
     fn monotonic(&self) -> Duration {

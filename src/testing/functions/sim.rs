@@ -199,6 +199,19 @@ mod module {
         })
     }
 
+    /// Sets the clock of the machine that runs spc, ahead of the engine's clock by this time.
+    ///
+    /// ```rhai
+    /// sim::clock_ahead("5m");
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn clock_ahead(call: NativeCallContext, time: Dynamic) -> Raw<()> {
+        placed(&call, |test_context| {
+            test_context.world.host.set_clock_ahead(duration_of(&time)?);
+            Ok(())
+        })
+    }
+
     /// Puts a file on the machine, with its parent folders; the path is relative to the project's
     /// directory. `()` removes an existing file. The project's own files already exist, except
     /// `.env`, `.spc` and `secrets`.
