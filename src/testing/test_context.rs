@@ -46,11 +46,19 @@ pub struct TestContext {
     secrets: Secrets,
 }
 
+/// When a run is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunKill {
+    /// At its nth engine call, before or after the call takes effect.
+    Call(u64, CallSide),
+    /// At its first engine call after this time.
+    After(Duration),
+}
+
 /// The settings for the next run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NextRunFaults {
-    /// Kill it at its nth engine call, before or after the call takes effect.
-    pub kill: Option<(u64, CallSide)>,
+    pub kill: Option<RunKill>,
     /// Press Ctrl-C after this time.
     pub interrupt: Option<Duration>,
 }
@@ -140,8 +148,10 @@ impl TestContext {
         may_wait()?;
         let path = self.runbook(name)?;
         let orders = std::mem::take(&mut *self.orders.lock());
-        if let Some((call, when)) = orders.kill {
-            self.world.engine.crash_at(call, when);
+        match orders.kill {
+            Some(RunKill::Call(call, when)) => self.world.engine.crash_at(call, when),
+            Some(RunKill::After(time)) => self.world.engine.crash_after(time),
+            None => {}
         }
         let ran = self.world.run_until(&path, words, orders.interrupt);
         if orders.kill.is_some() {

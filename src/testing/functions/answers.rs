@@ -2,7 +2,8 @@
 //! host, and to requests.
 //!
 //! An answer is a text (standard output), a map, a function that returns one of these, or a list of
-//! them: one after another, and the last one permanently. Several answers are a map by patterns, in
+//! them: one after another, and the last one permanently. `()` leaves the answer to the machine.
+//! Several answers are a map by patterns, in
 //! which `*` matches anything; the longest matching pattern counts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,6 +37,8 @@ pub struct CommandOutcome {
 /// One answer.
 #[derive(Clone)]
 enum Answer {
+    /// The one that the machine gives without the test.
+    Default,
     Said(CommandOutcome),
     Asked(FnPtr),
     InTurn(Arc<(AtomicUsize, Vec<Answer>)>),
@@ -93,6 +96,9 @@ fn answer(value: &Dynamic) -> Result<Answer, Failure> {
         let answers = list.iter().map(answer).collect::<Result<Vec<_>, _>>()?;
         return Ok(Answer::InTurn(Arc::new((AtomicUsize::new(0), answers))));
     }
+    if value.is_unit() {
+        return Ok(Answer::Default);
+    }
     match value.clone().try_cast::<FnPtr>() {
         Some(function) => Ok(Answer::Asked(function)),
         None => said(value).map(Answer::Said),
@@ -124,6 +130,7 @@ fn said(value: &Dynamic) -> Result<CommandOutcome, Failure> {
 
 fn given(test_context: &Weak<TestContext>, answer: &Answer, words: &str) -> Option<CommandOutcome> {
     match answer {
+        Answer::Default => None,
         Answer::Said(said) => Some(said.clone()),
         Answer::InTurn(all) => {
             let (next, answers) = &**all;

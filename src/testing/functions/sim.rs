@@ -14,7 +14,7 @@ use crate::host::resolve::named_itself;
 use crate::host::{Host, Listener};
 use crate::model::suggest::did_you_mean;
 use crate::model::{Failure, Kind};
-use crate::testing::test_context::TestContext;
+use crate::testing::test_context::{RunKill, TestContext};
 use crate::value::Options;
 use crate::value::options::duration_of;
 use crate::value::text::plain;
@@ -24,9 +24,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("sim", shared_module!(module, "sim"));
 }
 
-fn kill(number: i64, when: CallSide) -> Result<(u64, CallSide), Failure> {
+fn kill(number: i64, when: CallSide) -> Result<RunKill, Failure> {
     match u64::try_from(number) {
-        Ok(call) if call > 0 => Ok((call, when)),
+        Ok(call) if call > 0 => Ok(RunKill::Call(call, when)),
         _ => Err(Failure::usage(format!("There is no call {number}: they count from 1"))),
     }
 }
@@ -180,6 +180,21 @@ mod module {
             };
             let kill = kill(k, when)?;
             test_context.order(|orders| orders.kill = Some(kill));
+            Ok(())
+        })
+    }
+
+    /// Kills the next run after it has lasted this long: at its first engine call from then on.
+    ///
+    /// ```rhai,no_run
+    /// sim::kill_after("20s");
+    /// assert(runbook("up").killed);
+    /// ```
+    #[rhai_fn(return_raw, volatile)]
+    pub fn kill_after(call: NativeCallContext, time: Dynamic) -> Raw<()> {
+        placed(&call, |test_context| {
+            let time = duration_of(&time)?;
+            test_context.order(|orders| orders.kill = Some(RunKill::After(time)));
             Ok(())
         })
     }

@@ -84,12 +84,21 @@ pub enum CallSide {
     After,
 }
 
+/// When the run is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KillPoint {
+    /// After so many calls (1 is the next one).
+    Call(u64, CallSide),
+    /// At its first call from this virtual time on, before the engine gets it.
+    Time(Duration),
+}
+
 /// Faults and kills that have not happened yet.
 #[derive(Debug, Default)]
 pub(in crate::engine::sim) struct Faults {
     waiting: Vec<Fault>,
     drawn: Option<RandomFaults>,
-    crash: Option<(u64, CallSide)>,
+    crash: Option<KillPoint>,
 }
 
 /// Random faults, the same for the same seed and calls.
@@ -148,7 +157,12 @@ impl Faults {
     }
 
     pub(in crate::engine::sim) fn crash_at(&mut self, call: u64, when: CallSide) {
-        self.crash = Some((call, when));
+        self.crash = Some(KillPoint::Call(call, when));
+    }
+
+    /// `time`: virtual time since the start of the simulation.
+    pub(in crate::engine::sim) fn crash_from(&mut self, time: Duration) {
+        self.crash = Some(KillPoint::Time(time));
     }
 
     /// Whether a stale list may be needed.
@@ -161,10 +175,14 @@ impl Faults {
             .any(|effect| *effect == FaultEffect::StaleList)
     }
 
-    fn crash_now(&mut self) -> Option<CallSide> {
-        let (left, when) = self.crash.as_mut()?;
-        *left = left.saturating_sub(1);
-        let when = (*left == 0).then_some(*when)?;
+    fn crash_now(&mut self, now: Duration) -> Option<CallSide> {
+        let when = match self.crash.as_mut()? {
+            KillPoint::Call(left, when) => {
+                *left = left.saturating_sub(1);
+                (*left == 0).then_some(*when)?
+            }
+            KillPoint::Time(from) => (now >= *from).then_some(CallSide::Before)?,
+        };
         self.crash = None;
         Some(when)
     }
@@ -196,7 +214,7 @@ impl Calls {
         method: Method,
         target: &str,
     ) -> Fate {
-        match self.faults.crash_now() {
+        match self.faults.crash_now(state.now) {
             Some(CallSide::Before) => return Fate::CrashesBefore,
             Some(CallSide::After) => return Fate::CrashesAfter,
             None => {}
@@ -301,9 +319,17 @@ mod tests {
     fn a_crash_is_counted_from_the_next_call() {
         let mut faults = Faults::default();
         faults.crash_at(2, CallSide::After);
+        let mut crash_now = || faults.crash_now(Duration::ZERO);
+        assert_eq!([crash_now(), crash_now(), crash_now()], [None, Some(CallSide::After), None]);
+    }
+
+    #[test]
+    fn a_crash_after_a_time_happens_once() {
+        let mut faults = Faults::default();
+        faults.crash_from(Duration::from_secs(5));
         assert_eq!(
-            [faults.crash_now(), faults.crash_now(), faults.crash_now()],
-            [None, Some(CallSide::After), None]
+            [4, 6, 7].map(|second| faults.crash_now(Duration::from_secs(second))),
+            [None, Some(CallSide::Before), None]
         );
     }
 }

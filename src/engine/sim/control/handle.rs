@@ -257,6 +257,14 @@ impl SimEngine {
         self.shared.with(|_| self.control.calls.lock().faults.crash_at(call, when));
     }
 
+    /// The same at its first call after this time from now, before the engine gets the call.
+    pub fn crash_after(&self, time: Duration) {
+        self.shared.with(|state| {
+            let from = state.now + time;
+            self.control.calls.lock().faults.crash_from(from);
+        });
+    }
+
     /// Cancelled at the next kill; call this before it.
     pub fn crashed(&self) -> CancellationToken {
         self.control.calls.lock().crashed.clone()
