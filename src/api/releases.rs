@@ -48,7 +48,7 @@ impl Wanted {
         let found = match self {
             Self::Former => release::rollback_target(all, &seen.observed),
             Self::Id(id) => all.iter().find(|release| release.id == *id),
-            Self::Name(name) => good().rev().find(|release| release.name() == *name),
+            Self::Name(name) => Self::named(name, stack, all)?,
         };
         match found {
             Some(release) if release.is_good() => Ok(release.clone()),
@@ -59,6 +59,32 @@ impl Wanted {
             ))
             .hint("choose one that was: `releases` lists them")),
             None => Err(self.missing(stack, good().count())),
+        }
+    }
+
+    /// The newest good release with this name, or the one with this number: `7` or `#7`.
+    fn named<'a>(
+        name: &str,
+        stack: &str,
+        all: &'a [Release],
+    ) -> Result<Option<&'a Release>, Failure> {
+        let numbered = |text: &str| {
+            let id: u64 = text.parse().ok()?;
+            all.iter().find(|release| release.id == id)
+        };
+        if let Some(number) = name.strip_prefix('#') {
+            return Ok(numbered(number));
+        }
+        let named = all.iter().rev().find(|release| release.is_good() && release.name() == name);
+        match (named, numbered(name)) {
+            (Some(named), Some(numbered)) if named.id != numbered.id => {
+                Err(Failure::usage(format!(
+                    "\"{name}\" is the name of release {} of \"{stack}\" and the number of another one",
+                    named.id
+                ))
+                .hint(format!("write #{} or #{}", named.id, numbered.id)))
+            }
+            (named, numbered) => Ok(named.or(numbered)),
         }
     }
 
@@ -88,12 +114,14 @@ fn details(given: Map) -> Result<ReleaseDetails, Failure> {
         given => Ok(given),
     };
     let (restores, keep) = (options.count("restores")?, options.count("keep")?);
+    let replaces = options.count("replaces")?;
     let details = ReleaseDetails {
         strategy: options.text("strategy")?.unwrap_or_else(|| "up".to_owned()),
         by: options.text("by")?.filter(|by| !by.is_empty()),
         commit: options.text("commit")?.filter(|commit| !commit.is_empty()),
         failed: reason.map(|reason| (services.into_iter().collect(), reason)),
         restores: count("restores", restores)?,
+        replaces: count("replaces", replaces)?,
         keep: count("keep", keep)?.map(|keep| usize::try_from(keep).unwrap_or(usize::MAX)),
     };
     options.finish()?;
@@ -300,8 +328,9 @@ pub mod functions {
     }
 
     /// The same with options: `strategy` ("up"), `by`, `commit`, `keep` (5 releases; older ones are
-    /// removed), `restores` (the number of the release that a rollback restored), and `failed`, the
-    /// reason, with `services`, for a deployment that failed.
+    /// removed), `restores` (the number of the release that a rollback restored), `replaces` (the
+    /// number of a record that this one takes the place of), and `failed`, the reason, with
+    /// `services`, for a deployment that failed.
     #[rhai_fn(name = "record_release", return_raw, pure)]
     pub fn record_release_with(stack: &mut Stack, options: Map) -> Raw<Dynamic> {
         Ok(stack.record_release(options)?)

@@ -22,6 +22,12 @@ use crate::model::release::{self, FORMAT, Release, ReleasedService, is_kept_imag
 use crate::model::spec::Project;
 use crate::model::{Failure, Kind};
 
+/// Scripts get ids as integers.
+const MOST_ID: u64 = i64::MAX as u64;
+
+/// How many ids are tried for a record, if volumes with other content have their names.
+const MOST_TAKEN: usize = 100;
+
 /// The most characters of a reason in a record.
 const LONGEST_REASON: usize = 500;
 
@@ -52,6 +58,8 @@ pub struct ReleaseDetails {
     pub failed: Option<(BTreeSet<String>, String)>,
     /// The release that a rollback restored.
     pub restores: Option<u64>,
+    /// The record that is removed once this one is written.
+    pub replaces: Option<u64>,
     /// The good releases to keep; [`release::KEPT`] by default.
     pub keep: Option<usize>,
 }
@@ -98,8 +106,22 @@ fn parse(volume: &str, labels: &HashMap<String, String>, project: &str) -> Resul
     if id_of(volume, project) != Some(release.id) {
         return Err("the volume has the name of another release".to_owned());
     }
+    if release.id > MOST_ID {
+        return Err("its number is too large".to_owned());
+    }
+    let is_id = |it: &ReleasedService| it.image_id.is_empty() || is_image_id(&it.image_id);
+    if let Some((name, service)) = release.services.iter().find(|(_, it)| !is_id(it)) {
+        return Err(format!("\"{}\" of \"{name}\" is no id of an image", service.image_id));
+    }
     let at = labels.get(label::RECORDED).cloned().unwrap_or_default();
     Ok(Release { at, ..release })
+}
+
+/// Whether it is an id, and not a name, which may denote any image.
+fn is_image_id(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|digits| {
+        digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// Records what runs as a release, gives its images the names that keep them, and removes the
@@ -113,27 +135,27 @@ pub async fn record(
     let recorded = read(ctx, &project.name).await?;
     if release_of(ctx, project, &observed, &recorded, &details).is_none()
         && surplus(&recorded, &observed, &details).is_empty()
+        && details.replaces.is_none()
     {
         return Ok(None);
     }
     under_lock(ctx, &project.name, async |lock| {
         let observed = look(ctx, &project.name).await?;
         let mut recorded = read(ctx, &project.name).await?;
-        let release = release_of(ctx, project, &observed, &recorded, &details);
-        if let Some(release) = &release {
+        let mut release = release_of(ctx, project, &observed, &recorded, &details);
+        if let Some(release) = &mut release {
             lock.verify().await?;
             keep_images(ctx, &project.name, release).await?;
             write(ctx, &project.name, release).await?;
             recorded.releases.push(release.clone());
         }
-        let old: Vec<Release> =
-            surplus(&recorded, &observed, &details).into_iter().cloned().collect();
-        for old in old {
+        let old = surplus(&recorded, &observed, &details).into_iter().map(|release| release.id);
+        for id in old.chain(details.replaces).collect::<BTreeSet<u64>>() {
             lock.verify().await?;
-            remove(ctx, &project.name, old.id).await?;
-            recorded.releases.retain(|release| release.id != old.id);
+            remove(ctx, &project.name, id).await?;
+            recorded.releases.retain(|release| release.id != id);
         }
-        drop_images(ctx, &project.name, &recorded.releases).await?;
+        drop_images(ctx, &project.name, &recorded).await?;
         Ok(release)
     })
     .await
@@ -150,11 +172,14 @@ fn release_of(
     let newest = recorded.releases.iter().rev().find(|release| release.is_good());
     let services = match &details.failed {
         None => release::running(project, observed, &recorded.releases, &ctx.secrets),
-        Some((services, _)) => services
-            .iter()
-            .filter_map(|name| project.services.get(name))
-            .map(|service| (service.name.clone(), release::tried(service)))
-            .collect(),
+        Some((services, _)) => {
+            let restored = recorded.releases.iter().find(|it| Some(it.id) == details.restores);
+            let described = services.iter().filter_map(|name| project.services.get(name));
+            restored.map_or_else(
+                || described.map(|it| (it.name.clone(), release::tried(it))).collect(),
+                release::tried_again,
+            )
+        }
     };
     let is_new = details.failed.is_some()
         || newest.is_none_or(|newest| newest.services != services)
@@ -208,7 +233,23 @@ async fn under_lock<T>(
     done.and_then(|done| released.map(|()| done))
 }
 
-async fn write(ctx: &VerbContext, project: &str, release: &Release) -> Result<(), Failure> {
+/// Writes a record under its id, or under the next one whose volume does not exist with another
+/// content.
+async fn write(ctx: &VerbContext, project: &str, release: &mut Release) -> Result<(), Failure> {
+    for _ in 0..MOST_TAKEN {
+        if write_as(ctx, project, release).await? {
+            return Ok(());
+        }
+        release.id = release.id.saturating_add(1);
+    }
+    let name = release_volume(project, release.id);
+    let message = format!("the volume \"{name}\" already exists, with another content");
+    Err(Failure::new(Kind::Conflict, format!("Could not record the release: {message}"))
+        .hint(format!("remove it with `docker volume rm {name}`, if nothing else needs it")))
+}
+
+/// Returns whether the volume has the record.
+async fn write_as(ctx: &VerbContext, project: &str, release: &Release) -> Result<bool, Failure> {
     let name = release_volume(project, release.id);
     let content = serde_json::to_string(release)
         .map_err(|error| Failure::usage(format!("The release can't be recorded: {error}")))?;
@@ -226,15 +267,7 @@ async fn write(ctx: &VerbContext, project: &str, release: &Release) -> Result<()
         .volume_create(create::record(&name, labels))
         .await
         .map_err(|error| of_engine(error, "record the release"))?;
-    if created.labels.get(label::RECORD) != Some(&content) {
-        let message = format!("the volume \"{name}\" already exists, with another content");
-        return Err(Failure::new(
-            Kind::Conflict,
-            format!("Could not record the release: {message}"),
-        )
-        .hint(format!("remove it with `docker volume rm {name}`, if nothing else needs it")));
-    }
-    Ok(())
+    Ok(created.labels.get(label::RECORD) == Some(&content))
 }
 
 async fn remove(ctx: &VerbContext, project: &str, id: u64) -> Result<(), Failure> {
@@ -276,25 +309,29 @@ pub(super) async fn drop_images_without_record(
     ctx: &VerbContext,
     project: &str,
 ) -> Result<(), Failure> {
-    if unneeded_names(ctx, project, &read(ctx, project).await?.releases).await?.is_empty() {
+    if unneeded_names(ctx, project, &read(ctx, project).await?).await?.is_empty() {
         return Ok(());
     }
     under_lock(ctx, project, async |lock| {
         let recorded = read(ctx, project).await?;
         lock.verify().await?;
-        drop_images(ctx, project, &recorded.releases).await
+        drop_images(ctx, project, &recorded).await
     })
     .await
 }
 
-/// The names that keep images of releases without a record.
+/// The names that keep images of releases without a record. None, if a record can't be read: it may
+/// be one of a newer version.
 async fn unneeded_names(
     ctx: &VerbContext,
     project: &str,
-    releases: &[Release],
+    recorded: &RecordedReleases,
 ) -> Result<Vec<String>, Failure> {
+    if !recorded.unreadable.is_empty() {
+        return Ok(Vec::new());
+    }
     let needed: BTreeSet<String> =
-        releases.iter().flat_map(image_ids).map(|id| kept_image(project, &id)).collect();
+        recorded.releases.iter().flat_map(image_ids).map(|id| kept_image(project, &id)).collect();
     let images = ctx.engine.image_list(&Filters::new()).await;
     let images = images.map_err(|error| of_engine(error, "list the images"))?;
     Ok(images
@@ -309,9 +346,9 @@ async fn unneeded_names(
 async fn drop_images(
     ctx: &VerbContext,
     project: &str,
-    releases: &[Release],
+    recorded: &RecordedReleases,
 ) -> Result<(), Failure> {
-    for name in unneeded_names(ctx, project, releases).await? {
+    for name in unneeded_names(ctx, project, recorded).await? {
         if let Err(error) = ctx.engine.image_remove(&name, false).await
             && !error.is_not_found()
         {

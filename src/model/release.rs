@@ -272,9 +272,19 @@ pub fn running(
 
 /// What a failed deployment of `service` tried.
 pub fn tried(service: &Service) -> ReleasedService {
+    tried_as(service.release.clone().unwrap_or_default(), service.image.clone())
+}
+
+/// What a failed rollback to `release` tried.
+pub fn tried_again(release: &Release) -> BTreeMap<String, ReleasedService> {
+    let tried = |it: &ReleasedService| tried_as(it.release.clone(), it.image.clone());
+    release.services.iter().map(|(name, service)| (name.clone(), tried(service))).collect()
+}
+
+fn tried_as(release: String, image: String) -> ReleasedService {
     ReleasedService {
-        release: service.release.clone().unwrap_or_default(),
-        image: service.image.clone(),
+        release,
+        image,
         image_id: String::new(),
         hash: String::new(),
         specification: Map::new(),
@@ -300,7 +310,13 @@ pub fn rollback_target<'a>(
     observed: &ObservedState,
 ) -> Option<&'a Release> {
     let current = current(records, observed);
-    let left: BTreeSet<u64> = records.iter().filter_map(|it| it.left).collect();
+    // A rollback that failed or was killed left something only until the next deployment.
+    let newest = newest_first(records).next().map(|newest| newest.id);
+    let left: BTreeSet<u64> = records
+        .iter()
+        .filter(|it| it.is_good() || Some(it.id) == newest)
+        .filter_map(|it| it.left)
+        .collect();
     // A restored release is as old as its first record.
     let first = current.map(|current| current.restores.unwrap_or(current.id));
     newest_first(records)

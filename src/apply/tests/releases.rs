@@ -155,6 +155,82 @@ fn a_record_that_cannot_be_read_is_named_and_its_number_not_used_again() {
     assert_eq!(record(&machine, &web("v1")).unwrap().id, 5);
 }
 
+/// A volume of this name with this record.
+fn volume(machine: &Machine, id: u64, labels: &[(&str, &str)]) {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let body = bollard::models::VolumeCreateRequest {
+        name: Some(format!("shop.spc-release.{id}")),
+        labels: Some(labels.collect()),
+        ..Default::default()
+    };
+    machine.run(machine.ctx().engine.volume_create(body)).unwrap();
+}
+
+#[test]
+fn a_volume_of_others_with_the_name_of_the_next_record_is_passed_over() {
+    let machine = machine();
+    volume(&machine, 1, &[("owner", "somebody else")]);
+    released(&machine, 1..=2);
+    assert_eq!(ids(&machine), [2, 3]);
+}
+
+#[test]
+fn a_record_with_a_name_in_place_of_an_id_or_a_huge_number_is_not_read() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    let mut release = recorded(&machine).remove(0);
+    release.services.get_mut("web").unwrap().image_id = "db:1".to_owned();
+    for (id, reason) in [(2, "is no id of an image"), (u64::MAX, "too large")] {
+        release.id = id;
+        let content = serde_json::to_string(&release).unwrap();
+        let labels = [(label::PROJECT, PROJECT), (label::HOLDS, HOLDS_RELEASE)];
+        volume(&machine, id, &[&labels[..], &[(label::RECORD, &content)]].concat());
+        let found = machine.run(releases::read(&machine.ctx(), PROJECT)).unwrap();
+        let reasons: Vec<_> = found.unreadable.iter().map(|(_, reason)| reason.clone()).collect();
+        assert!(reasons.iter().any(|it| it.contains(reason)), "{reasons:?}");
+        assert_eq!(found.releases.len(), 1);
+    }
+}
+
+#[test]
+fn images_stay_while_a_record_cannot_be_read() {
+    let machine = machine();
+    released(&machine, 1..=1);
+    let kept = kept_image(PROJECT, &image_id(&machine, "web:1").unwrap());
+    let ctx = machine.ctx();
+    machine.run(ctx.engine.volume_remove("shop.spc-release.1", false)).unwrap();
+    let content = r#"{"format": 99}"#;
+    let labels = [(label::PROJECT, PROJECT), (label::HOLDS, HOLDS_RELEASE)];
+    volume(&machine, 1, &[&labels[..], &[(label::RECORD, content)]].concat());
+    machine.run(releases::drop_images_without_record(&ctx, PROJECT)).unwrap();
+    assert!(image_id(&machine, &kept).is_some());
+    machine.run(ctx.engine.volume_remove("shop.spc-release.1", false)).unwrap();
+    machine.run(releases::drop_images_without_record(&ctx, PROJECT)).unwrap();
+    assert_eq!(image_id(&machine, &kept), None);
+}
+
+#[test]
+fn a_record_takes_the_place_of_another_one() {
+    let machine = machine();
+    released(&machine, 1..=2);
+    let failed = |failed: &str, replaces| ReleaseDetails {
+        strategy: "rollback".to_owned(),
+        failed: Some(([].into(), failed.to_owned())),
+        restores: Some(1),
+        replaces,
+        ..ReleaseDetails::default()
+    };
+    let write = |details| {
+        let project = project(&web("v2"));
+        machine.run(releases::record(&machine.ctx(), &project, details)).unwrap().unwrap()
+    };
+    let begun = write(failed("it did not end", None));
+    assert_eq!((begun.id, begun.left), (3, Some(2)));
+    assert_eq!(begun.services["web"].release, "v1", "what the rollback goes to");
+    assert_eq!(write(failed("never healthy", Some(3))).id, 4);
+    assert_eq!(ids(&machine), [1, 2, 4]);
+}
+
 #[test]
 fn a_failed_deployment_is_recorded_with_its_reason_and_without_secrets() {
     let machine = machine();

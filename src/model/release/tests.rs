@@ -218,6 +218,18 @@ fn a_second_rollback_goes_further_back_and_not_to_what_was_left() {
 }
 
 #[test]
+fn a_rollback_that_did_not_end_goes_on_and_is_forgotten_by_the_next_deployment() {
+    let failed = Some("it did not end".to_owned());
+    let begun = Release { restores: Some(2), left: Some(3), failed, ..release(4, "v2") };
+    let records = [release(1, "v1"), release(2, "v2"), release(3, "v3"), begun];
+    assert_eq!(target(&records, "a mixture"), Some(2));
+    assert_eq!(target(&records, "v3"), Some(2));
+    let mut later = records.to_vec();
+    later.push(release(5, "v5"));
+    assert_eq!(target(&later, "v5"), Some(3), "it serves all the time if the rollback failed");
+}
+
+#[test]
 fn the_same_release_deployed_again_goes_back_to_the_one_between() {
     let records = [release(1, "v1"), release(2, "v2"), release(3, "v1")];
     assert_eq!(target(&records, "v1"), Some(2));

@@ -80,7 +80,9 @@ pub(super) fn answer(command: &[String], files: &mut dyn Files) -> Option<Answer
         ["/bin/sh", "-c", line] if line.contains("/proc/net/tcp") => {
             let proxy = files.proxy();
             let lines = proxy.connections.iter().map(|line| format!("{line}\n"));
-            Some(Answer::stdout(format!("{}{}\n", lines.collect::<String>(), proxy.old_workers)))
+            // Each of these workers has a client, or it would have ended.
+            let (lines, old) = (lines.collect::<String>(), proxy.old_workers);
+            Some(Answer::stdout(format!("{lines}{old}\n{old}\n")))
         }
         _ => None,
     }
@@ -153,7 +155,7 @@ mod tests {
         let probes = container.run(&["/bin/sh", "-c", "curl http://127.0.0.1:8090/probe/a/"]);
         assert_eq!(probes.stdout, "200 502 ");
         let connections = container.run(&["/bin/sh", "-c", "awk x /proc/net/tcp"]);
-        assert_eq!(connections.stdout, "050014AC:1F40\n1\n");
+        assert_eq!(connections.stdout, "050014AC:1F40\n1\n1\n");
         assert_eq!(container.run(&["nginx", "-t"]).code, 1);
         container.run(&["nginx", "-s", "reload"]);
         assert!(container.proxy.is_reloaded);

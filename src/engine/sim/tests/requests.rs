@@ -118,6 +118,7 @@ impl Stack {
         let text = self.nginx(&["/bin/sh", "-c", "awk '{}' /proc/net/tcp"]);
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let workers = lines.pop().unwrap().parse().unwrap();
+        lines.pop();
         (lines, workers)
     }
 
