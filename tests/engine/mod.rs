@@ -27,6 +27,7 @@ mod migrations;
 mod moved;
 mod over_ssh;
 mod over_tls;
+mod page_assets;
 mod plan;
 mod progress;
 pub mod project;
