@@ -50,6 +50,7 @@ fn a_page_of_the_release_before_still_gets_its_files() {
     let up = project.spc(&["run", "scripts/up.rhai", "--profile", "production", "nginx"]);
     up.env("BUILD_TARGET", "production").within(LIMIT).ends(0);
     let site = Site::at(&project, "NGINX_HTTP_PORT");
+    a_service_that_nginx_cannot_switch_is_reported(&project);
     let old = assets(&site);
     assert!(old.iter().any(|path| path.ends_with(".js")), "{old:?}");
 
@@ -78,4 +79,24 @@ fn a_page_of_the_release_before_still_gets_its_files() {
     let image = format!("spc-frontend:{NEXT}-production");
     let run = ["run", "--rm", "--add-host", "backend:127.0.0.1", "--volume", &volume, &image];
     docker(&[&run[..], &["nginx", "-t"]].concat());
+}
+
+/// Asserts that nginx's own configuration is read: it has no map for Flower, and all else.
+fn a_service_that_nginx_cannot_switch_is_reported(project: &Project) {
+    let check = |name: &str| {
+        project
+            .script(&format!(
+                "import \"std/nginx\" as nginx;\nlet spc = app::describe(args(app::options()));\nnginx::proxy(spc.service(\"nginx\"), \"{name}\", #{{}}).check.call();"
+            ))
+            .args(&["--profile", "production"])
+            .env("BUILD_TARGET", "production")
+    };
+    for name in ["backend", "frontend"] {
+        check(name).ends(0);
+    }
+    check("flower").ends(1).prints(&[
+        "nginx in \"nginx\" can't switch \"flower\": its configuration lacks what deployments need",
+        "    map $spc_bucket $spc_flower { default flower; include /etc/nginx/conf.d/releases/flower.spli[t]; }",
+        "    proxy_pass http://$spc_flower;",
+    ]).does_not_print(&["generatio", "split_clients", "*.upstream"]);
 }
