@@ -102,6 +102,16 @@ impl Service {
         Ok(replicas(&new))
     }
 
+    fn numbers(&self) -> Result<BTreeSet<u32>, Failure> {
+        let context = &self.stack.context;
+        let project = self.stack.described()?;
+        let numbers = task::wait(context, async {
+            let ctx = verb_context(context, &self.stack.name).await?;
+            beside::numbers(&ctx, project, &self.name)
+        });
+        self.stack.placed(numbers)
+    }
+
     /// Whether the containers differ from the description: in what they are made from, in their image
     /// or in their number.
     fn is_outdated(&self) -> Result<bool, Failure> {
@@ -124,7 +134,7 @@ impl Service {
         };
         let all = observed.containers.iter().filter(own).count();
         let current = observed.containers.iter().filter(own).filter(is_current).count();
-        Ok(current != all || u32::try_from(all).is_ok_and(|all| all != described.scale))
+        Ok(current != all || all != self.numbers()?.len())
     }
 
     /// The release of the containers that serve, from their labels: that of the oldest one, because
@@ -153,6 +163,13 @@ pub mod functions {
     #[rhai_fn(return_raw, pure)]
     pub fn replicas(service: &mut Service) -> Raw<Array> {
         Ok(super::replicas(&service.containers()?))
+    }
+
+    /// The numbers of the containers that the description wants, or `scale` in its place: `[1, 2]`.
+    #[rhai_fn(return_raw, pure)]
+    pub fn numbers(service: &mut Service) -> Raw<Array> {
+        let numbers = service.numbers()?;
+        Ok(numbers.into_iter().map(|number| i64::from(number).into()).collect())
     }
 
     /// Whether the running containers of the service differ from its description, in what they are
@@ -185,7 +202,7 @@ pub mod functions {
     }
 
     /// Stops and removes the containers that have a new one beside them, and gives their names to
-    /// the new ones.
+    /// the new ones. With `()`, containers that are more than the description wants go too.
     #[rhai_fn(return_raw, pure)]
     pub fn take_over(service: &mut Service, numbers: Dynamic) -> Raw<()> {
         Ok(service.part(BesidePart::TakeOver, &numbers, None).map(drop)?)

@@ -18,6 +18,18 @@ use crate::model::observed_state::ObservedState;
 use crate::model::reconcile::{self, BesidePart, DesiredState};
 use crate::model::spec::{Build, Project};
 
+/// The numbers of the containers that the description wants, or `scale` in its place.
+pub fn numbers(
+    ctx: &VerbContext,
+    project: &Project,
+    service: &str,
+) -> Result<BTreeSet<u32>, Failure> {
+    let records = ctx.records(&project.name);
+    records.check()?;
+    let project = with_scales(project, &records.state().scales)?;
+    Ok((1..=project.service(service)?.scale).collect())
+}
+
 /// Executes one part for the containers with these numbers; all that the description wants by
 /// default. Other services are not touched, also if `service` depends on them.
 pub async fn run(
@@ -69,6 +81,9 @@ pub async fn run(
             }
             BesidePart::Start => reconcile::start_beside(&wanted, service, numbers, observed),
             BesidePart::Attach => reconcile::attach(&wanted, service, numbers, observed),
+            BesidePart::TakeOver if is_all => {
+                reconcile::take_over_all(&wanted, service, numbers, observed)
+            }
             BesidePart::TakeOver => reconcile::take_over(&wanted, service, numbers, observed),
             BesidePart::Remove => reconcile::remove_new_ones(&wanted, service, numbers, observed),
         }

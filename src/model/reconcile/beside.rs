@@ -179,7 +179,7 @@ pub fn attach(
 }
 
 /// Stops and removes the old containers of `numbers` that have a new one, and gives their names to
-/// the new ones. With all numbers of the description, containers beyond them go too.
+/// the new ones.
 pub fn take_over(
     wanted: &DesiredState<'_>,
     service: &str,
@@ -188,8 +188,31 @@ pub fn take_over(
 ) -> Result<Plan, Failure> {
     let service = wanted.project.service(service)?;
     let mut planner = Planner::new(wanted, observed);
+    add_take_over(&mut planner, service, numbers)?;
+    Ok(planner.plan)
+}
+
+/// The same for all numbers of the description; containers beyond them go too.
+pub fn take_over_all(
+    wanted: &DesiredState<'_>,
+    service: &str,
+    numbers: &BTreeSet<u32>,
+    observed: &ObservedState,
+) -> Result<Plan, Failure> {
+    let service = wanted.project.service(service)?;
+    let mut planner = Planner::new(wanted, observed);
+    add_take_over(&mut planner, service, numbers)?;
+    planner.surplus(service, &[]);
+    Ok(planner.plan)
+}
+
+fn add_take_over(
+    planner: &mut Planner<'_>,
+    service: &Service,
+    numbers: &BTreeSet<u32>,
+) -> Result<(), Failure> {
     for &number in numbers {
-        let Pair { old, new } = pair(&planner, service, number);
+        let Pair { old, new } = pair(planner, service, number);
         let Some(new) = new else { continue };
         check_up(new)?;
         let mut before = Vec::new();
@@ -206,10 +229,7 @@ pub fn take_over(
         let rename = Action::RenameContainer { container: reference(new), to };
         planner.add(Some(service), rename, None, &before);
     }
-    if (1..=service.scale).all(|number| numbers.contains(&number)) {
-        planner.surplus(service, &[]);
-    }
-    Ok(planner.plan)
+    Ok(())
 }
 
 /// Stops and removes the new containers of `numbers`.

@@ -31,7 +31,7 @@ mod up;
 mod writers;
 
 pub use addresses::taken_address_of;
-pub use beside::{BesidePart, attach, remove_new_ones, start_beside, take_over};
+pub use beside::{BesidePart, attach, remove_new_ones, start_beside, take_over, take_over_all};
 pub use desired_state::DesiredState;
 pub use leftover_one_offs::left_behind;
 pub use lifecycle::{DownOptions, down, remove_containers, restart, start, stop};
