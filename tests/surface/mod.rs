@@ -39,3 +39,4 @@ mod step_events;
 mod sweep;
 mod tables;
 mod testing;
+mod webhook;
