@@ -12,6 +12,7 @@ mod compose;
 mod descriptions;
 pub mod docker;
 mod drift;
+mod examples;
 mod exec_end;
 mod failures;
 mod forged;

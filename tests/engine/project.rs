@@ -82,6 +82,26 @@ impl Project {
         project
     }
 
+    /// One of the small examples in `examples/`, with local images under its public names.
+    pub fn example(name: &str) -> Self {
+        reference_images();
+        let project = Self::new(&format!("example-{name}"));
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name), &project.path(""));
+        for entry in fs::read_dir(project.path("")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "rhai") {
+                continue;
+            }
+            let mut text = fs::read_to_string(&path).unwrap();
+            for (_, local) in BASE_IMAGES {
+                let public = local.trim_start_matches("local/");
+                text = text.replace(&format!("\"{public}\""), &format!("\"{local}\""));
+            }
+            fs::write(&path, text).unwrap();
+        }
+        project
+    }
+
     /// The files of the reference stack, for runbooks that start no services.
     pub fn reference_files(name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
