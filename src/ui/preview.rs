@@ -1,18 +1,20 @@
 //! Prints a plan for people, by lines of the runbook.
 //!
 //! - [`changes`]: one line for each service or object that changes
+//! - [`folded`]: one line for many commands and files
 //! - [`all_steps`]: each step with its cause and its dependencies
 //! - [`output`]: the lines around them, and the wrapping
 
 mod all_steps;
 mod changes;
+mod folded;
 mod output;
 #[cfg(test)]
 mod tests;
 
 use self::all_steps::StepLayout;
 use self::changes::ChangeLayout;
-use self::output::{INDENT, Output};
+use self::output::{INDENT, Output, counted};
 use super::line::Line;
 use super::terminal::{SUBJECT, SUCCESS, Terminal};
 use crate::model::masking::Masked;
@@ -60,11 +62,18 @@ pub fn text(preview: &Preview, detail: Detail, width: Option<usize>) -> String {
             let preview = preview.clone().with_texts(without_steps);
             output.begin(&preview);
             let layout = ChangeLayout::new(&preview, output.width);
-            for item in &preview.items {
-                match item {
+            let mut items = &preview.items[..];
+            while let Some((first, rest)) = items.split_first() {
+                if let Some(folded) = folded::leading(items) {
+                    folded.show(&mut output);
+                    items = &items[folded.items..];
+                    continue;
+                }
+                match first {
                     PreviewItem::Call(call) => layout.call(call, &mut output),
                     PreviewItem::Assumption(it) => output.assumption(it, None),
                 }
+                items = rest;
             }
             output.end(&preview);
         }
@@ -123,11 +132,6 @@ fn summary(preview: &Preview, detail: Detail) -> String {
         1 => format!("{text}; 1 step depends on an image that is not known yet"),
         count => format!("{text}; {count} steps depend on an image that is not known yet"),
     }
-}
-
-/// `1 step`, `2 steps`.
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The number of changes, each of which has a line or is counted in one.

@@ -89,3 +89,8 @@ impl Output {
 fn at(ends: &PlanEnd) -> String {
     ends.at.as_ref().map_or_else(String::new, |at| format!(" at {at}"))
 }
+
+/// `1 step`, `2 steps`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -295,3 +295,49 @@ fn each_of_several_replacements_in_a_group_has_its_own_order() {
         .collect();
     assert_eq!(orders, [false, true], "{text}");
 }
+
+#[test]
+fn many_commands_of_one_line_of_the_runbook_are_one_line() {
+    let at = Some(RunbookLine { file: "deploy.rhai".to_owned(), line: 5 });
+    let command = |number: usize| {
+        let object = Object {
+            relation: "in container shop-nginx-1".to_owned(),
+            ..Object::new(crate::model::step::ObjectKind::Command, "nginx -t")
+        };
+        PreviewItem::Call(Call {
+            at: at.clone(),
+            verb: None,
+            project: None,
+            steps: vec![step(number, None, ActionKind::Run, object)],
+        })
+    };
+    let answer = |assumed: &str| {
+        PreviewItem::Assumption(Assumption {
+            number: 1,
+            at: at.clone(),
+            answer_of: "the command \"nginx -t\"".to_owned(),
+            step: None,
+            assumed: assumed.to_owned(),
+        })
+    };
+    let shown = |items: Vec<PreviewItem>| {
+        text(&Preview { items, ..Preview::default() }, Detail::Changes, None)
+    };
+    let own = "exit code 0, no output (from `assume`)";
+    let folded = shown(vec![command(1), answer(own), command(2), command(3), command(4)]);
+    let folded = anstream::adapter::strip_str(&folded).to_string();
+    assert!(
+        folded.starts_with("deploy.rhai:5\n    run 4 commands in container shop-nginx-1  (--all-steps lists them)\n"),
+        "{folded}"
+    );
+    let three = shown(vec![command(1), answer(own), command(2), command(3)]);
+    assert!(three.contains("nginx -t") && !three.contains("--all-steps"), "{three}");
+    let unknown = shown(vec![
+        command(1),
+        command(2),
+        answer("exit code 0, no output"),
+        command(3),
+        command(4),
+    ]);
+    assert!(unknown.contains("the steps below depend on"), "{unknown}");
+}
